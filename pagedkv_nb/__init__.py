@@ -1,0 +1,1 @@
+"""The helper package of an executable study of Paged Attention."""

@@ -1,0 +1,106 @@
+"""K and V kept in the pages of a pool, and attention that reads them where they lie."""
+import numpy as np
+
+from .parameter import positive_int
+
+
+class PagedKVCache:
+    """K and V of one layer, in the pages of a pool and nowhere else."""
+
+    def __init__(self, pool, num_kv_heads, head_dim, dtype=np.float32):
+        """`k` and `v` have shape (pages, page_size, num_kv_heads, head_dim). Slots not
+        yet written hold NaN, so that reading one shows."""
+        heads = positive_int("num_kv_heads", num_kv_heads)
+        dims = positive_int("head_dim", head_dim)
+        self.pool = pool
+        self.k = np.full((pool.total_pages, pool.page_size, heads, dims), np.nan, dtype)
+        self.v = self.k.copy()
+
+    def write(self, request, k, v):
+        """Append k and v, both (n_tokens, num_kv_heads, head_dim), to a request. Returns
+        the (old, new) pages of a copy on write, or None. ValueError for another shape
+        and OutOfPages change nothing."""
+        if k.shape != v.shape or k.ndim != 3 or k.shape[1:] != self.k.shape[2:]:
+            expected = f"(n_tokens, {self.k.shape[2]}, {self.k.shape[3]})"
+            raise ValueError(f"k {k.shape}, v {v.shape}: both must be {expected}")
+        start = request.n_tokens
+        moved = request.append(len(k))
+        if moved:
+            old, new = moved
+            self.k[new], self.v[new] = self.k[old], self.v[old]
+        position = np.arange(start, request.n_tokens)
+        blocks, slots = np.divmod(position, self.pool.page_size)
+        pages = np.array(request.block_table)[blocks]
+        self.k[pages, slots], self.v[pages, slots] = k, v
+        return moved
+
+    def gather(self, request):
+        """k and v of a request as contiguous copies, (n_tokens, num_kv_heads, head_dim),
+        in logical order."""
+        table = np.array(request.block_table, dtype=int)
+        flat = (len(table) * self.pool.page_size, *self.k.shape[2:])
+        return tuple(pages[table].reshape(flat)[: request.n_tokens]
+                     for pages in (self.k, self.v))
+
+    def attend(self, request, q):
+        """Attention of one query over all tokens of a request; q and the result have
+        shape (num_q_heads, head_dim), query heads share KV heads in groups.
+
+        Page by page with a running softmax (Milakov and Gimelshein, arXiv 1805.02867).
+        ValueError if the request is empty or q does not fit.
+        """
+        grouped = group_queries(q, *self.k.shape[2:])
+        if not request.n_tokens:
+            raise ValueError(f"request {request.name!r} holds no token to attend to")
+        softmax = RunningSoftmax(grouped.shape)
+        for block, page in enumerate(request.block_table):
+            filled = request.n_tokens - block * self.pool.page_size
+            k, v = self.k[page, :filled], self.v[page, :filled]  # views, at most a page
+            softmax.add(scores(grouped, k), v)
+        return softmax.result().reshape(q.shape).astype(self.k.dtype)
+
+
+class RunningSoftmax:
+    """A softmax-weighted sum of values that arrive in pieces, in float64."""
+
+    def __init__(self, shape):
+        """Nothing added yet, for a sum of shape (num_kv_heads, group, head_dim)."""
+        self.top = np.full(shape[:-1], -np.inf)  # the largest score so far
+        self.weight = np.zeros(shape[:-1])
+        self.total = np.zeros(shape)
+
+    def add(self, score, value):
+        """Add n tokens: score (num_kv_heads, group, n), value (n, num_kv_heads, head_dim)."""
+        top = np.maximum(self.top, score.max(axis=-1))
+        weight = np.exp(score - top[..., None])
+        shrink = np.exp(self.top - top)  # what was added before the top rose
+        self.weight = self.weight * shrink + weight.sum(axis=-1)
+        self.total *= shrink[..., None]
+        self.total += np.einsum("hgn,nhd->hgd", weight, value)
+        self.top = top
+
+    def result(self):
+        """The weighted mean, (num_kv_heads, group, head_dim)."""
+        return self.total / self.weight[..., None]
+
+
+def attention(q, k, v):
+    """Ordinary attention of one query over contiguous k and v: the oracle. Shapes as in
+    `PagedKVCache.attend` and `gather`."""
+    score = scores(group_queries(q, *k.shape[1:]), k)
+    weight = np.exp(score - score.max(axis=-1, keepdims=True))
+    weight /= weight.sum(axis=-1, keepdims=True)
+    return np.einsum("hgn,nhd->hgd", weight, v).reshape(q.shape).astype(k.dtype)
+
+
+def scores(grouped, k):
+    """Scaled dot products (num_kv_heads, group, n) of grouped queries with n keys."""
+    return np.einsum("hgd,nhd->hgn", grouped, k) / np.sqrt(grouped.shape[-1])
+
+
+def group_queries(q, kv_heads, head_dim):
+    """Queries (num_q_heads, head_dim) as (num_kv_heads, group, head_dim) in float64;
+    ValueError unless the heads divide into groups."""
+    if q.ndim != 2 or q.shape[1] != head_dim or not len(q) or len(q) % kv_heads:
+        raise ValueError(f"q {q.shape}: must be (a multiple of {kv_heads}, {head_dim})")
+    return q.reshape(kv_heads, -1, head_dim).astype(np.float64)

@@ -1,0 +1,106 @@
+"""Memory handed out as one contiguous piece a request: how much, where, what is lost."""
+from bisect import insort
+
+from .parameter import positive_int, positive_ints
+
+STATES = ("used", "reserved", "internal", "external")
+
+
+def next_power_of_two(n):
+    """The smallest power of two that is at least n."""
+    return 1 << (n - 1).bit_length()
+
+
+# Slots reserved for a prompt and an output, at most `longest` together (paper, section 6.1).
+RESERVATIONS = {
+    "max": lambda prompt, output, longest: longest,
+    "pow2": lambda prompt, output, longest: min(
+        prompt + next_power_of_two(output), longest),
+    "oracle": lambda prompt, output, longest: prompt + output,
+}
+
+
+class BuddyAllocator:
+    """Blocks of a power of two slots in an arena of any size; free buddies merge."""
+
+    def __init__(self, slots):
+        """A free block for each 1 in the binary digits of `slots`, the largest first."""
+        self.slots = positive_int("slots", slots)
+        self.free_blocks = [{} for _ in range(slots.bit_length())]  # addresses by order
+        self.used_blocks = {}  # address -> order
+        address = 0
+        for order in reversed(range(slots.bit_length())):
+            if slots >> order & 1:
+                self.free_blocks[order][address] = None
+                address += 1 << order
+
+    def allocate(self, size):
+        """The address of a block of at least `size` slots; None if none is large enough."""
+        wanted = next_power_of_two(size).bit_length() - 1
+        orders = range(wanted, len(self.free_blocks))
+        order = next((o for o in orders if self.free_blocks[o]), None)
+        if order is None:
+            return None
+        address, _ = self.free_blocks[order].popitem()
+        while order > wanted:  # split: keep the left half, free the right one
+            order -= 1
+            self.free_blocks[order][address + (1 << order)] = None
+        self.used_blocks[address] = order
+        return address
+
+    def release(self, address):
+        """Free a block and merge it with its free buddies; ValueError if it is not in use."""
+        if address not in self.used_blocks:
+            raise ValueError(f"address {address}: no block in use starts there")
+        order = self.used_blocks.pop(address)
+        while (buddy := address ^ (1 << order)) in self.free_blocks[order]:
+            del self.free_blocks[order][buddy]
+            address = min(address, buddy)
+            order += 1
+        self.free_blocks[order][address] = None
+
+
+class FirstFitAllocator:
+    """Pieces of exactly the size asked for, in the first hole that is large enough."""
+
+    def __init__(self, slots):
+        """One hole: the whole memory."""
+        self.slots = positive_int("slots", slots)
+        self.used_pieces = []  # sorted (address, size)
+
+    def allocate(self, size):
+        """The address of a piece of `size` slots; None if no hole is large enough."""
+        address = 0
+        for start, length in self.used_pieces:
+            if start - address >= size:
+                break
+            address = start + length
+        if address + size > self.slots:
+            return None
+        insort(self.used_pieces, (address, size))
+        return address
+
+    def release(self, address):
+        """Free a piece; ValueError if it is not in use."""
+        piece = next((p for p in self.used_pieces if p[0] == address), None)
+        if piece is None:
+            raise ValueError(f"address {address}: no piece in use starts there")
+        self.used_pieces.remove(piece)
+
+
+def account(slots, asked, final, used):
+    """How many slots are in each of STATES: they sum to `slots`, arrays too.
+
+    Used: holds a token. Reserved: will be used; `final`, the tokens the running requests
+    end with, is known only in hindsight. Internal: asked for, never used. External: the
+    rest, holes and rounding; while nobody waits, that is plain free memory.
+    """
+    return used, final - used, asked - final, slots - asked
+
+
+def naive_utilisation(lengths, max_seq_len):
+    """Tokens / reserved slots (0..1) when every request reserves `max_seq_len`;
+    ValueError if there are no lengths or one is not from 1 to the maximum."""
+    max_seq_len = positive_int("max_seq_len", max_seq_len)
+    lengths = positive_ints("lengths", lengths, most=max_seq_len)
+    return sum(lengths) / (max_seq_len * len(lengths))

@@ -1,0 +1,72 @@
+"""Drawings of page pools and block tables, made from the live objects."""
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+from .plotting import COLOURS, REQUEST_COLOURS, canvas, on
+
+
+def cell(ax, x, y, text, colour, width=0.92):
+    """One box of a diagram, with its text."""
+    ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, color=colour, linewidth=0))
+    ax.text(x + 0.04 + width / 2, y + 0.48, text, ha="center", va="center", size=8, color=on(colour))
+
+
+def bare(ax, x, y, **aspect):
+    """Axes as a drawing board: no frame, y downward."""
+    ax.set(xlim=(0, x), ylim=(y, 0), **aspect)
+    ax.axis("off")
+
+
+def block_table(pool, requests, words, title):
+    """Two block tables left and right of the pool they point into; `words` has shape (pages, page_size)."""
+    fig, ax = canvas(title, 3.6)
+    bare(ax, 12, pool.total_pages + 0.6)
+    left, wide = 6 - 0.75 * pool.page_size, 1.5
+    owner = {page: i for i, request in enumerate(requests) for page in request.block_table}
+    for page in range(pool.total_pages):
+        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", size=9, color="#555555")
+        for slot, word in enumerate(words[page]):
+            colour = REQUEST_COLOURS[owner[page]] if word else COLOURS["free"]
+            cell(ax, left + wide * slot, page + 0.6, word, colour, wide - 0.08)
+    ax.text(6, 0.3, f"pages of {pool.page_size} slots", ha="center", size=9, weight="bold")
+    for i, request in enumerate(requests):
+        x, edge, arrow = (0, left - 0.45, 2) if i == 0 else (10, left + wide * pool.page_size + 0.08, 10)
+        ax.text(x + 1, 0.3, f"{request.name}: block, page", ha="center", size=9, weight="bold")
+        for block, page in enumerate(request.block_table):
+            cell(ax, x, block + 0.6, block, COLOURS["free"])
+            cell(ax, x + 1, block + 0.6, page, REQUEST_COLOURS[i])
+            ax.add_patch(FancyArrowPatch((arrow, block + 1.08), (edge, page + 1.08), mutation_scale=9, arrowstyle="-|>",
+                                         color=REQUEST_COLOURS[i], lw=1.2, shrinkA=1, shrinkB=0))
+    return fig
+
+
+def page_maps(snapshots, title, per_row=12, height=1.9):
+    """For each snapshot {caption: [letter or "" for each page]}, the pages in order, coloured by letter."""
+    fig, axes = canvas(title, height, len(snapshots))
+    letters = sorted({letter for pages in snapshots.values() for letter in pages if letter})
+    for ax, (caption, pages) in zip(axes, snapshots.items()):
+        bare(ax, per_row, -(-len(pages) // per_row), aspect="equal", anchor="NW")
+        ax.set_title(caption, size=9, weight="normal")
+        for page, letter in enumerate(pages):
+            colour = REQUEST_COLOURS[letters.index(letter)] if letter else COLOURS["free"]
+            cell(ax, page % per_row, page // per_row, letter, colour)
+    return fig
+
+
+def copy_on_write(snapshots, n_pages, title):
+    """For each snapshot {caption: ({name: block table}, {page: ref count})}: the tables, and the pool below them."""
+    fig, axes = canvas(title, 2.4, len(snapshots))
+    for ax, (caption, (tables, counts)) in zip(axes, snapshots.items()):
+        bare(ax, n_pages + 1, len(tables) + 2.4, aspect="equal", anchor="NW")
+        ax.set_title(caption, size=9, weight="normal")
+        owner = {page: i for i, table in enumerate(tables.values()) for page in table}
+        for i, (name, table) in enumerate(tables.items()):
+            ax.text(0.45, i + 0.5, name, ha="center", va="center", size=9, weight="bold", color="#333333")
+            for block, page in enumerate(table):
+                cell(ax, block + 1, i, page, REQUEST_COLOURS[i])
+        for page in range(n_pages):
+            count = counts.get(page, 0)
+            colour = COLOURS["shared"] if count > 1 else REQUEST_COLOURS[owner[page]] if count else COLOURS["free"]
+            cell(ax, page + 1, len(tables) + 0.5, f"×{count}" if count else "", colour)
+            ax.text(page + 1.5, len(tables) + 1.8, page, ha="center", va="center", size=8, color="#555555")
+        ax.text(0.8, len(tables) + 1, "pool", ha="right", va="center", size=8, color="#555555")
+    return fig

@@ -1,0 +1,35 @@
+"""Checks of values a user supplies: one line names the parameter, the value and what is
+allowed."""
+from numbers import Integral, Real
+
+
+def positive_int(name, value, most=None, least=1):
+    """The value as an int; ValueError unless it is a whole number from `least` to `most`."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        upper = "" if most is None else f" and at most {most:,}"
+        raise ValueError(f"{name}={value!r}: must be a whole number, at least {least}{upper}")
+    return int(value)
+
+
+def positive_ints(name, values, most=None):
+    """The values as a list of ints; ValueError if there are none, or by the first bad one."""
+    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) == 0:
+        raise ValueError(f"{name}={values!r}: must be a list of at least one whole number")
+    return [positive_int(f"{name}[{i}]", value, most) for i, value in enumerate(values)]
+
+
+def number(name, value, least=0.0, most=float("inf")):
+    """The value as a float; ValueError unless it is a finite number from `least` to `most`."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not least <= value <= most or value == float("inf"):
+        upper = "" if most == float("inf") else f" and at most {most:g}"
+        raise ValueError(f"{name}={value!r}: must be a number, at least {least:g}{upper}")
+    return float(value)
+
+
+def choice(name, value, allowed):
+    """The value; ValueError unless it is one of the allowed names."""
+    if value not in list(allowed):
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
+    return value
