@@ -39,8 +39,10 @@ def block_table(pool, requests, words, title):
     return fig
 
 
-def page_maps(snapshots, title, per_row=12, height=1.9):
-    """For each snapshot {caption: [letter or "" for each page]}, the pages in order, coloured by letter."""
+def page_maps(snapshots, title, per_row=12):
+    """For each {caption: [letter or "" for each page]} the pages in rows, by letter."""
+    rows = -(-max(map(len, snapshots.values())) // per_row)
+    height = 0.6 + rows * 6.7 / (per_row * len(snapshots))
     fig, axes = canvas(title, height, len(snapshots))
     letters = sorted({letter for pages in snapshots.values() for letter in pages if letter})
     for ax, (caption, pages) in zip(axes, snapshots.items()):

@@ -115,7 +115,7 @@ class PagedRequest:
         n_new = -(-total // pool.page_size) - len(table)
         swap = self.n_tokens % pool.page_size > 0 and pool._ref_counts[table[-1]] > 1
         if n_new + swap > pool.n_free:
-            raise OutOfPages(f"{n_new + swap} pages needed, {pool.n_free} free")
+            raise OutOfPages(f"pages needed: {n_new + swap}, free: {pool.n_free}")
         moved = None
         if swap:
             moved = table[-1], pool.cow_copy(table[-1])
