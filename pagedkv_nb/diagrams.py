@@ -17,26 +17,33 @@ def bare(ax, x, y, **aspect):
 
 
 def block_table(pool, requests, words, title):
-    """Two block tables left and right of the pool they point into; `words` has shape (pages, page_size)."""
+    """The block tables of two requests, left and right of the pool they point into;
+    `words` (pages, page_size) is what the slots hold."""
     fig, ax = canvas(title, 3.6)
     bare(ax, 12, pool.total_pages + 0.6)
     left, wide = 6 - 0.75 * pool.page_size, 1.5
     owner = {page: i for i, request in enumerate(requests) for page in request.block_table}
+    ax.text(6, 0.3, f"pages of {pool.page_size} slots", ha="center", size=9, weight="bold")
     for page in range(pool.total_pages):
-        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", size=9, color="#555555")
+        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", color="#555555")
         for slot, word in enumerate(words[page]):
             colour = REQUEST_COLOURS[owner[page]] if word else COLOURS["free"]
             cell(ax, left + wide * slot, page + 0.6, word, colour, wide - 0.08)
-    ax.text(6, 0.3, f"pages of {pool.page_size} slots", ha="center", size=9, weight="bold")
-    for i, request in enumerate(requests):
-        x, edge, arrow = (0, left - 0.45, 2) if i == 0 else (10, left + wide * pool.page_size + 0.08, 10)
-        ax.text(x + 1, 0.3, f"{request.name}: block, page", ha="center", size=9, weight="bold")
-        for block, page in enumerate(request.block_table):
-            cell(ax, x, block + 0.6, block, COLOURS["free"])
-            cell(ax, x + 1, block + 0.6, page, REQUEST_COLOURS[i])
-            ax.add_patch(FancyArrowPatch((arrow, block + 1.08), (edge, page + 1.08), mutation_scale=9, arrowstyle="-|>",
-                                         color=REQUEST_COLOURS[i], lw=1.2, shrinkA=1, shrinkB=0))
+    right = left + wide * pool.page_size
+    draw_table(ax, requests[0], 0, REQUEST_COLOURS[0], (2, left - 0.45))
+    draw_table(ax, requests[1], 10, REQUEST_COLOURS[1], (10, right + 0.08))
     return fig
+
+
+def draw_table(ax, request, x, colour, arrow):
+    """One block table at x, with an arrow (from x, to x) from each row to its page."""
+    ax.text(x + 1, 0.3, f"{request.name}: block, page", ha="center", size=9, weight="bold")
+    for block, page in enumerate(request.block_table):
+        cell(ax, x, block + 0.6, block, COLOURS["free"])
+        cell(ax, x + 1, block + 0.6, page, colour)
+        ends = (arrow[0], block + 1.08), (arrow[1], page + 1.08)
+        ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9, color=colour,
+                                     lw=1.2, shrinkA=1, shrinkB=0))
 
 
 def page_maps(snapshots, title, per_row=12):
@@ -55,20 +62,29 @@ def page_maps(snapshots, title, per_row=12):
 
 
 def copy_on_write(snapshots, n_pages, title):
-    """For each snapshot {caption: ({name: block table}, {page: ref count})}: the tables, and the pool below them."""
-    fig, axes = canvas(title, 2.4, len(snapshots))
+    """For each {caption: ({name: block table}, {page: ref count})} the tables, and below
+    them the pool."""
+    rows = max(len(tables) for tables, _ in snapshots.values()) + 2.3
+    height = 0.6 + rows * 6.8 / ((n_pages + 1) * len(snapshots))
+    fig, axes = canvas(title, height, len(snapshots))
     for ax, (caption, (tables, counts)) in zip(axes, snapshots.items()):
-        bare(ax, n_pages + 1, len(tables) + 2.4, aspect="equal", anchor="NW")
+        bare(ax, n_pages + 1, rows, aspect="equal", anchor="NW")
         ax.set_title(caption, size=9, weight="normal")
-        owner = {page: i for i, table in enumerate(tables.values()) for page in table}
         for i, (name, table) in enumerate(tables.items()):
-            ax.text(0.45, i + 0.5, name, ha="center", va="center", size=9, weight="bold", color="#333333")
+            ax.text(0.45, i + 0.5, name, ha="center", va="center", size=9, weight="bold")
             for block, page in enumerate(table):
                 cell(ax, block + 1, i, page, REQUEST_COLOURS[i])
-        for page in range(n_pages):
-            count = counts.get(page, 0)
-            colour = COLOURS["shared"] if count > 1 else REQUEST_COLOURS[owner[page]] if count else COLOURS["free"]
-            cell(ax, page + 1, len(tables) + 0.5, f"×{count}" if count else "", colour)
-            ax.text(page + 1.5, len(tables) + 1.8, page, ha="center", va="center", size=8, color="#555555")
-        ax.text(0.8, len(tables) + 1, "pool", ha="right", va="center", size=8, color="#555555")
+        draw_pool(ax, n_pages, len(tables) + 0.5, tables, counts)
     return fig
+
+
+def draw_pool(ax, n_pages, y, tables, counts):
+    """A row of pages with their ref counts: dark if shared, else in the holder's colour."""
+    holder = {page: i for i, table in enumerate(tables.values()) for page in table}
+    ax.text(0.8, y + 0.5, "pool", ha="right", va="center", size=8, color="#555555")
+    for page in range(n_pages):
+        count = counts.get(page, 0)
+        own = REQUEST_COLOURS[holder[page]] if count else COLOURS["free"]
+        colour = COLOURS["shared"] if count > 1 else own
+        cell(ax, page + 1, y, f"×{count}" if count else "", colour)
+        ax.text(page + 1.5, y + 1.3, page, ha="center", va="center", size=8, color="#555555")

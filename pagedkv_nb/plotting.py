@@ -132,15 +132,35 @@ def lines(table, x, labels, title, xlabel, ylabel):
 
 
 def utilisation_vs_batch(table, spread, title):
-    """The article's dots on the spread over seeds (`low`, `high`) and the expected level, naive and paged."""
+    """Dots of `table` on the spread over seeds (`low` to `high`) and the expected level,
+    for naive and paged."""
     fig, ax = canvas(title, 3.4)
+    batch = spread["batch_size"]
     for name in ("naive", "paged"):
         colour, level = COLOURS[name], spread[f"{name}_expected"].iloc[0]
-        ax.fill_between(spread["batch_size"], spread[f"{name}_low"], spread[f"{name}_high"], color=colour, alpha=0.2, lw=0)
-        ax.axhline(level, color=colour, lw=1, ls="--")
-        ax.plot(table["batch_size"], table[f"{name}_utilisation"], "o-", color=colour, ms=5)
-        end_label(ax, spread["batch_size"].iloc[-1], level, f"{name}\n{level:.1%}", colour)
-    log2_axis(ax, spread["batch_size"])
+        low, high = spread[f"{name}_low"], spread[f"{name}_high"]
+        ax.fill_between(batch, low, high, color=colour, alpha=0.2, lw=0)
+        ax.plot(batch, level + 0 * batch, color=colour, lw=1, ls="--")
+        ax.plot(table["batch_size"], table[f"{name}_utilisation"], "o", color=colour, ms=5)
+        end_label(ax, batch.iloc[-1], level, f"{name}\n{level:.1%}", colour)
+    log2_axis(ax, batch)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set(ylim=(0, 1.02), xlabel="batch size (requests)", ylabel="utilisation")
+    return fig
+
+
+def measured_run(table, title):
+    """A panel for each row of `measured` and `predicted`, each with its own scale."""
+    fig, axes = canvas(title, 1.8, len(table))
+    for ax, (quantity, row) in zip(axes, table.iterrows()):
+        values = row["measured"], row["predicted"]
+        form = "{:.1%}" if max(values) <= 1 else "{:.1f}"
+        drawn = ax.barh(["measured", "predicted"], values, height=0.7,
+                        color=[COLOURS["text"], COLOURS["paged"]])
+        ax.bar_label(drawn, [form.format(v) for v in values], padding=4, size=9)
+        ax.set_title(quantity, size=9, weight="normal")
+        ax.set(xlim=(0, 1.35 * max(values)), xticks=[])
+        ax.invert_yaxis()
+        ax.tick_params(axis="y", length=0)
+        ax.spines["bottom"].set_visible(False)
     return fig

@@ -22,6 +22,8 @@ class Workload:
     name: str
     prompt: np.ndarray
     output: np.ndarray
+    n_cut: int = 0  # requests `within` has shortened
+    n_refused: int = 0  # and left out
 
     @property
     def lengths(self):
@@ -29,13 +31,16 @@ class Workload:
         return self.prompt + self.output
 
     def within(self, context_limit):
-        """The requests that fit a context, and how many do not; ValueError if none fits."""
-        fits = self.lengths <= positive_int("context_limit", context_limit)
-        if not fits.any():
-            raise ValueError(f"context_limit={context_limit}: all {len(fits)} requests of "
+        """What a server with that limit makes of the requests: an output that would pass
+        it is cut there, a prompt that leaves no room for a token is refused; both are
+        counted. ValueError if all are refused."""
+        room = positive_int("context_limit", context_limit) - self.prompt
+        if not (room > 0).any():
+            raise ValueError(f"context_limit={context_limit}: all {len(room)} prompts of "
                              f"{self.name} are longer")
-        kept = Workload(self.name, self.prompt[fits], self.output[fits])
-        return kept, int((~fits).sum())
+        served, cut = room > 0, (room > 0) & (self.output > room)
+        return Workload(self.name, self.prompt[served], np.minimum(self.output, room)[served],
+                        n_cut=int(cut.sum()), n_refused=int((~served).sum()))
 
 
 def read_workload(name, n, rng):
