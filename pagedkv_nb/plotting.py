@@ -101,10 +101,17 @@ def state_bars(table, title, xlabel, total=None, height=3.2):
     ax.tick_params(axis="y", length=0)
     if total is None:
         ax.xaxis.set_major_formatter(PercentFormatter(1))
-    for place, state in zip((0, 0.1, 0.25, 0.55), shown):
-        ax.text(place, 1.02, STATE_NAMES[state], transform=ax.transAxes, size=9,
-                weight="bold", color=INK[state])
+    label_states(ax, shown)
     return fig
+
+
+def label_states(ax, states):
+    """The names of the states in their colours, in a row above the bars."""
+    beside, where, gap = ax.transAxes, (0, 1.02), (0, 0)
+    for state in states:
+        beside = ax.annotate(STATE_NAMES[state], where, gap, xycoords=beside, size=9,
+                             textcoords="offset points", weight="bold", color=INK[state])
+        where, gap = (1, 0), (14, 0)
 
 
 def waste_vs_page_size(table, title):
@@ -161,6 +168,6 @@ def measured_run(table, title):
         ax.set_title(quantity, size=9, weight="normal")
         ax.set(xlim=(0, 1.35 * max(values)), xticks=[])
         ax.invert_yaxis()
-        ax.tick_params(axis="y", length=0)
+        ax.tick_params(axis="y", length=0, labelleft=ax is axes[0])
         ax.spines["bottom"].set_visible(False)
     return fig

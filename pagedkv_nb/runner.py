@@ -69,7 +69,8 @@ def run_all():
     paths = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
     failures = 0
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        jobs = {threads.submit(regenerate, path, i): path for i, path in enumerate(paths)}
+        jobs = {threads.submit(regenerate, path, i): path
+                for i, path in enumerate(paths[::-1])}  # the last ones take longest
         for done, job in enumerate(as_completed(jobs), 1):
             error = job.exception()
             failures += error is not None

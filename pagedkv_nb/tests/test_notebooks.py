@@ -1,0 +1,118 @@
+"""The stored notebooks: what nbval cannot see, because it passes a notebook without outputs."""
+import json
+import re
+from html import unescape
+
+import papermill
+import pytest
+
+from .conftest import ROOT
+
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NUMBERS = ["01", "02", "03", "04", "05", "06"]
+ALLOWED_METADATA = {"tags", "slideshow"}
+
+
+def cells(path, kind=None):
+    found = json.loads(path.read_text())["cells"]
+    return [c for c in found if kind in (None, c["cell_type"])]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def outputs(path):
+    return [o for c in cells(path, "code") for o in c["outputs"]]
+
+
+def figures(path):
+    return [o for o in outputs(path) if "image/png" in o.get("data", {})]
+
+
+def test_the_notebooks_are_there():
+    assert [p.name[:2] for p in PATHS] == NUMBERS
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
+class TestStored:
+    def test_was_run_in_order(self, path):
+        counts = [c["execution_count"] for c in cells(path, "code")]
+        assert counts == list(range(1, len(counts) + 1))
+        assert len(outputs(path)) >= len(counts) / 2
+
+    def test_has_no_error_and_no_warning(self, path):
+        kinds = {(o["output_type"], o.get("name")) for o in outputs(path)}
+        assert kinds <= {("stream", "stdout"), ("display_data", None), ("execute_result", None)}
+
+    def test_has_one_parameters_cell_that_explains_itself(self, path):
+        tagged = [c for c in cells(path, "code") if "parameters" in c["metadata"].get("tags", [])]
+        assert len(tagged) == 1
+        for line in source(tagged[0]).splitlines():
+            assert re.fullmatch(r"[a-z_]+: (int|float|str|list) = .+  # .+", line), line
+        known = papermill.inspect_notebook(path)
+        assert all(p["help"] and p["inferred_type_name"] for p in known.values())
+        assert known["figures_dir"]["default"] == '""'
+
+    def test_has_no_trace_of_the_machine_that_ran_it(self, path):
+        text = path.read_text()
+        assert "injected-parameters" not in text and text.endswith("}\n")
+        assert all(set(c["metadata"]) <= ALLOWED_METADATA for c in cells(path))
+        metadata = json.loads(text)["metadata"]
+        assert set(metadata) == {"kernelspec", "language_info"}
+        assert "version" not in metadata["language_info"]
+        shown = re.sub(r"base64,[^\"]*|\"image/png\": \"[^\"]*\"", "", json.dumps(outputs(path)))
+        assert not re.search(r"0x[0-9a-f]{6,}|/(home|root|tmp|work|Users)/|[A-Z]:\\\\", shown)
+
+    def test_figures_have_alt_text_a_caption_and_files(self, path):
+        shown = figures(path)
+        assert len(shown) == 2 + (path.stem[:2] == "03")
+        for output in shown:
+            html = "".join(output["data"]["text/html"])
+            alt = re.search(r'<img alt="([^"]+)"', html)
+            assert alt and len(alt[1]) > 40 and re.search(r"\d", alt[1])
+            assert unescape(alt[1]) == "".join(output["data"]["text/plain"])
+        captions = re.findall(r"\*\*Figure (\d)\.(\d)\.\*\*", " ".join(map(source, cells(path, "markdown"))))
+        assert captions == [(str(int(path.stem[:2])), str(i + 1)) for i in range(len(shown))]
+
+    def test_has_its_eight_parts(self, path):
+        text = "\n".join(map(source, cells(path, "markdown")))
+        parts = [rf"^# {int(path.stem[:2])}\. ", r"^\*\*.+\?\*\*$", "^## Words first", "^## Parameters",
+                 "^## A (case|pool|check)|^## A pool", "^## What we found", r"^\*\*What this leaves out\.\*\*",
+                 "^## Exercises"]
+        if path.stem.startswith("03"):
+            parts[4] = "^## A pool of 8 pages"
+        places = [re.search(part, text, re.M) for part in parts]
+        assert all(places) and [p.start() for p in places] == sorted(p.start() for p in places)
+
+    def test_cells_are_short_and_have_no_magic(self, path):
+        for cell in cells(path, "code"):
+            lines = [x for x in source(cell).splitlines() if x.strip()]
+            assert len(lines) <= 17 and not any(x.lstrip().startswith(("%", "!")) for x in lines)
+            assert "sys.path" not in source(cell) and "import *" not in source(cell)
+
+
+def test_every_figure_file_belongs_to_a_notebook():
+    named = re.findall(r'"(0\d[a-c]-[a-z0-9-]+)"', "\n".join(source(c) for p in PATHS for c in cells(p, "code")))
+    assert named == ["01a-kv-bytes-per-token", "01b-cache-vs-context", "02a-reserved-slabs",
+                     "02b-where-memory-goes", "03a-block-table", "03b-page-map",
+                     "03c-waste-vs-page-size", "04a-copy-on-write", "04b-pages-vs-requests",
+                     "05a-utilisation-vs-batch", "05b-requests-that-fit", "06a-paper-fig2",
+                     "06b-measured-run"]
+    stored = sorted(p.name for p in (ROOT / "figures").iterdir())
+    assert stored == sorted(f"{n}.{end}" for n in named for end in ("svg", "png", "csv"))
+
+
+def test_promised_columns():
+    def columns(name):
+        return (ROOT / "figures" / f"{name}.csv").read_text().splitlines()[0].split(",")
+    assert columns("05a-utilisation-vs-batch") == [
+        "batch_size", "tokens", "pages", "naive_utilisation", "paged_utilisation"]
+    assert columns("06a-paper-fig2") == [
+        "system", "source", "used", "reserved", "internal", "external", "mean_batch"]
+
+
+def test_links_between_notebooks_lead_somewhere():
+    for path in PATHS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", "\n".join(map(source, cells(path, "markdown")))):
+            assert (path.parent / target).exists(), (path.name, target)

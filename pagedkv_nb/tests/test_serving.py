@@ -1,0 +1,189 @@
+"""The simulated server: against a slow model, and in what it must never do."""
+from itertools import cycle
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+
+from pagedkv_nb.contiguous import RESERVATIONS, STATES, FirstFitAllocator
+from pagedkv_nb.memory import PagedMemory, ReservedMemory
+from pagedkv_nb.serving import Server, steady_state
+from pagedkv_nb.sizing import facts
+from pagedkv_nb.workload import Workload, read_workload
+
+
+@st.composite
+def workloads(draw, longest=40):
+    pairs = draw(st.lists(st.tuples(st.integers(1, longest // 2), st.integers(1, longest // 2)),
+                          min_size=1, max_size=12))
+    prompt, output = np.array(pairs).T
+    return Workload("drawn", prompt, output)
+
+
+@st.composite
+def memories(draw, longest=40):
+    slots = draw(st.integers(64, 200))
+    policy = draw(st.sampled_from([*RESERVATIONS, "first fit", "paged", "paged"]))
+    if policy == "paged":
+        return PagedMemory(slots, draw(st.integers(1, 9)), draw(st.sampled_from([0, 0.01, 0.3])))
+    if policy == "first fit":
+        return ReservedMemory(slots, "oracle", longest, FirstFitAllocator)
+    return ReservedMemory(slots, policy, longest)
+
+
+def emptied(memory):
+    """Whether the memory is as it was at the start."""
+    if isinstance(memory, PagedMemory):
+        return memory.pool.n_used == 0 and not any(memory._due)
+    pieces = getattr(memory.allocator, "used_blocks", None) or getattr(memory.allocator, "used_pieces", None)
+    return memory.asked == 0 and not pieces
+
+
+@settings(max_examples=200)
+@given(memories(), workloads(), st.lists(st.integers(0, 3), max_size=25))
+def test_nothing_is_lost_starved_or_finished_twice(memory, workload, arrivals):
+    server = Server(memory, workload, arrivals)
+    enough = len(arrivals) + sum(arrivals) * 21  # the oldest request moves in each iteration
+    for _ in range(max(1, enough)):
+        server.step()
+        known = [*server.finished, *server.running, *server.waiting]
+        assert sorted(r.number for r in known) == list(range(server.arrived))
+    assert len(server.finished) == server.arrived == sum(arrivals)
+    assert all(r.ends - r.arrived + 1 >= r.output for r in server.finished)
+    assert server.used == server.final == 0 and emptied(memory)
+
+
+@settings(max_examples=200)
+@given(memories(), workloads())
+def test_the_account_sums_to_the_memory_at_every_step(memory, workload):
+    history = Server(memory, workload).run(120)
+    states = history[list(STATES)]
+    assert (states >= 0).all().all()
+    assert (states.sum(axis=1) == memory.slots).all()
+    assert (history["running"] > 0).all()
+
+
+def slow_paged_server(workload, slots, page_size, watermark, iterations):
+    """The same server, a token at a time and with page counts only."""
+    pages = slots // page_size
+    keep = int(watermark * pages)
+    source = cycle(list(zip(workload.prompt, workload.output)))
+    queue, running, history = [], [], []
+
+    def in_use():
+        return sum(-(-tokens // page_size) for tokens, _ in running)
+
+    for _ in range(iterations):
+        while True:
+            if not queue:
+                prompt, output = next(source)
+                queue.append((prompt, prompt + output))
+            left = pages - in_use() - -(-queue[0][0] // page_size)
+            if left < (keep if running else 0):
+                break
+            running.append(queue.pop(0))
+        i = 0
+        while i < len(running):
+            tokens, final = running[i]
+            if tokens % page_size == 0:
+                while in_use() == pages and i < len(running):
+                    queue.insert(0, running.pop())
+                if i == len(running):
+                    break
+            running[i] = tokens + 1, final
+            i += 1
+        used = sum(tokens for tokens, _ in running)
+        history.append((len(running), used, in_use() * page_size - used))
+        running = [(tokens, final) for tokens, final in running if tokens < final]
+    return history
+
+
+@settings(max_examples=150)
+@given(workloads(), st.integers(40, 150), st.integers(1, 8), st.sampled_from([0, 0.01, 0.2]))
+def test_stepping_by_events_is_stepping_by_tokens(workload, slots, page_size, watermark):
+    assume(slots // page_size * page_size >= 40)
+    history = Server(PagedMemory(slots, page_size, watermark), workload).run(100)
+    ours = list(history[["running", "used", "internal"]].itertuples(index=False, name=None))
+    assert ours == slow_paged_server(workload, slots, page_size, watermark, 100)
+
+
+@pytest.mark.parametrize("policy", [*RESERVATIONS, "paged"])
+@pytest.mark.parametrize("rate", [0.01, 0.05])
+def test_littles_law_under_poisson_arrivals(policy, rate):
+    """Mean number in the system = arrival rate x mean time in it: exact, because the run
+    begins and ends empty. Both below and above what the memory can take."""
+    rng = np.random.RandomState(5)
+    workload = read_workload("sharegpt", 2000, rng).within(2048)
+    arrivals = rng.poisson(rate, 20_000)
+    memory = PagedMemory(15728) if policy == "paged" else ReservedMemory(15728, policy, 2048)
+    server = Server(memory, workload, arrivals)
+    server.run(20_000)
+    while server.running or server.waiting:
+        server.step()
+    history = np.array(server.history)[:, :2]
+    times = [r.ends - r.arrived + 1 for r in server.finished]
+    assert len(times) == arrivals.sum() > 100
+    in_system, iterations = history.sum(), len(history)
+    assert in_system / iterations == pytest.approx(
+        len(times) / iterations * np.mean(times), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", facts("workloads")["name"])
+def test_single_token_pages_hold_the_most_tokens(name):
+    limit = int(facts("workloads").set_index("name").loc[name, "context_limit"])
+    workload = read_workload(name, 500, np.random.RandomState(0)).within(limit)
+    slots = 8 * limit
+    held = {policy: mean_used(ReservedMemory(slots, policy, limit), workload)
+            for policy in RESERVATIONS}
+    paged = mean_used(PagedMemory(slots, page_size=1, watermark=0), workload)
+    assert paged >= max(held.values()) > 0
+
+
+def mean_used(memory, workload):
+    server = Server(memory, workload)
+    server.run(3000)
+    return steady_state(server)["used"]
+
+
+def test_one_seed_one_result():
+    runs = []
+    for _ in range(2):
+        workload = read_workload("sharegpt", 500, np.random.RandomState(9)).within(2048)
+        server = Server(PagedMemory(15728), workload)
+        runs.append(server.run(2000))
+    assert runs[0].equals(runs[1])
+    assert server.finished and any(r.preemptions for r in server.finished)
+
+
+def test_preemption_sends_the_youngest_back_and_counts_what_is_lost():
+    workload = Workload("two", np.array([4, 4]), np.array([8, 8]))
+    server = Server(PagedMemory(16, page_size=4, watermark=0), workload, arrivals=[2])
+    server.run(40)
+    first, second = server.finished
+    assert (first.number, first.preemptions) == (0, 0)
+    assert (second.number, second.preemptions) == (1, 1)
+    assert second.recomputed_tokens == 8 and server.memory.pool.n_used == 0
+
+
+def test_steady_state_of_one_request():
+    server = Server(ReservedMemory(2048, "max", 2048), Workload("1", np.array([160]), np.array([340])))
+    server.run(340)
+    state = steady_state(server, drop=0)
+    assert state["used"] == pytest.approx((160 + 341 / 2) / 2048)
+    assert sum(state[s] for s in STATES) == pytest.approx(1)
+    assert state["requests_at_once"] == 1 and state["preemptions_per_request"] == 0
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda w: ReservedMemory(100, "min", 10), "policy='min': must be one of max, pow2, oracle"),
+    (lambda w: ReservedMemory(100, "max", 101), "longest=101: the memory of 100 slots"),
+    (lambda w: PagedMemory(10, 16), "page_size=16: must be a whole number"),
+    (lambda w: PagedMemory(10, 4, watermark=-0.1), "watermark=-0.1: must be a number"),
+    (lambda w: Server(PagedMemory(32, 16), w), "workload='w': has a request of 40 tokens"),
+    (lambda w: Server(PagedMemory(64, 16), w).run(0), "iterations=0: must be"),
+])
+def test_bad_servers_are_one_clear_line(call, message):
+    with pytest.raises(ValueError) as error:
+        call(Workload("w", np.array([20]), np.array([20])))
+    assert message in str(error.value) and "\n" not in str(error.value)

@@ -1,0 +1,75 @@
+"""Bytes of tokens, sequences and deployments."""
+import pytest
+
+from pagedkv_nb.sizing import GIB, Deployment, Model, fact, facts
+
+MODELS = facts("models")
+
+
+def test_the_article():
+    article = Model.named("32x32x128")
+    assert article.kv_bytes_per_token() == 524_288
+    assert article.kv_bytes(2048) == 2**30
+
+
+@pytest.mark.parametrize("row", MODELS.to_dict("records"), ids=MODELS["name"])
+def test_every_model_agrees_with_its_published_cost(row):
+    model = Model.named(row["name"])
+    assert model.kv_bytes_per_token() == row["kv_bytes_per_token_fp16"]
+    assert model.kv_bytes_per_token("fp8") * 2 == model.kv_bytes_per_token("bf16")
+    assert model.kv_bytes_per_token("fp32") == 2 * model.kv_bytes_per_token()
+    assert model.params_billion > 0 and model.max_context >= 2048 and row["source"]
+
+
+def test_the_facts_are_complete():
+    assert len(MODELS) == 36 and len(facts("gpus")) == 8 and len(facts("workloads")) == 10
+    assert len(facts("lengths")) == 33
+    for name in ("models", "gpus", "workloads", "published"):
+        assert facts(name)["source"].notna().all()
+
+
+def test_windows_stop_growing():
+    gemma = Model.named("Gemma-3-27B")
+    inside, outside = gemma.kv_bytes(1024) - gemma.kv_bytes(1023), gemma.kv_bytes(1025) - gemma.kv_bytes(1024)
+    assert inside == gemma.kv_bytes_per_token()
+    assert outside * 62 == inside * 10  # 10 of 62 layers are global
+    mistral = Model.named("Mistral-7B-v0.1")
+    assert mistral.kv_bytes(32768) == mistral.kv_bytes(4096)
+
+
+def test_latents_have_no_factor_two():
+    assert Model.named("DeepSeek-V3").kv_bytes_per_token() == 61 * 576 * 2
+
+
+def test_a_deployment_adds_up():
+    d = Deployment(Model.named("Llama-2-7B"), "A100-80GB")
+    assert d.offered_bytes == d.weight_bytes + d.kv_budget_bytes
+    assert d.token_slots() == d.kv_budget_bytes // 524_288
+    assert d.sequences(2048) == d.kv_budget_bytes // 2**30
+    assert d.token_slots("fp8") == pytest.approx(2 * d.token_slots(), abs=1)
+    assert Deployment(d.model, "A100-80GB", weights_gib=10).weight_bytes == 10 * GIB
+
+
+def test_heads_and_latents_are_copied_when_gpus_outnumber_them():
+    copies = [Model.named(n).copies_on(8) for n in ("Llama-3-70B", "Qwen3-30B-A3B", "Falcon-7B", "DeepSeek-V3")]
+    assert copies == [1, 2, 8, 8]
+    two = Deployment(Model.named("Falcon-7B"), "A100-40GB", 2)
+    assert two.token_slots() == two.kv_budget_bytes // (2 * 8192)
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: Model.named("GPT-5"), "model='GPT-5': must be one of GPT-3-175B, "),
+    (lambda: Model.named("0x32x128"), "model=0: must be a whole number"),
+    (lambda: Model.named(7), "model=7: must be one of"),
+    (lambda: Model.named("OPT-13B").kv_bytes(1, "int3"), "dtype='int3': must be one of fp32"),
+    (lambda: fact("gpus", "gpu", "TPU"), "gpu='TPU': must be one of A100-40GB"),
+    (lambda: Deployment(Model.named("32x32x128"), "A100-40GB"), "set weights_gib"),
+    (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
+    (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", weights_gib=-1), "weights_gib=-1"),
+    (lambda: Deployment(Model.named("OPT-66B"), "A100-80GB"), "n_gpus=1: the weights of OPT-66B"),
+    (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", usable=1.5), "usable=1.5: must be"),
+])
+def test_bad_input_is_one_clear_line(call, message):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert message in str(error.value) and "\n" not in str(error.value)
