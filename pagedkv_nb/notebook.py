@@ -7,7 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from textwrap import dedent
 
-from IPython.display import Markdown, display
+from IPython.display import display
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
 WIDTH = 700  # pixels on the page
 
@@ -54,5 +57,7 @@ def write_together(files):
 
 def source(*objects):
     """Show the source of functions, methods or classes: the very code that runs."""
-    code = "\n".join(dedent(getsource(getattr(o, "fget", o))) for o in objects)
-    display(Markdown(f"```python\n{code}```"))
+    code = "\n".join(dedent(getsource(o)) for o in objects)
+    look = HtmlFormatter(noclasses=True, wrapcode=True, prestyles="margin: 0")
+    display({"text/html": highlight(code, PythonLexer(), look), "text/plain": code,
+             "text/markdown": f"```python\n{code}```"}, raw=True)

@@ -142,6 +142,7 @@ def utilisation_vs_batch(table, spread, title):
     """Dots of `table` on the spread over seeds (`low` to `high`) and the expected level,
     for naive and paged."""
     fig, ax = canvas(title, 3.4)
+    spread = spread.sort_values("batch_size")
     batch = spread["batch_size"]
     for name in ("naive", "paged"):
         colour, level = COLOURS[name], spread[f"{name}_expected"].iloc[0]

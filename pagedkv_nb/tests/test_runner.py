@@ -46,7 +46,7 @@ def test_unknown_notebooks_and_parameters_are_refused(build, capsys, number, arg
     ("01", "context_length=5000", "context_length=5000: must be a whole number, at least 1 and at most 4,096"),
     ("02", "max_seq_len=20000", "longest=20000: the memory of 15728 slots has no room"),
     ("03", "page_size=0", "page_size=0: must be a whole number, at least 1"),
-    ("03", "total_pages=2", "token_counts[0]=320: must be a whole number, at least 1 and at most 32"),
+    ("03", "total_pages=55", "total_pages=55: must be a whole number, at least 56"),
     ("04", "n_outputs=[]", "n_outputs=[]: must be a list of at least one whole number"),
     ("05", "batch_sizes=[10,2.5]", "batch_sizes[1]=2.5: must be a whole number"),
     ("05", "workload=none.csv", "workload='none.csv': cannot be read"),
