@@ -71,13 +71,13 @@ class PagedMemory:
         return True
 
     def grow(self, preempt):
-        """One more token for every request. Those whose last page is full take another;
-        while none is free, `preempt()` must release a request. Only here is a block
-        table brought up to date: once a page, not once a token."""
+        """One more token for every request. Those whose last page is full take another; if
+        none is free, `preempt()` must release a request first. Only here is a block table
+        brought up to date: once a page, not once a token."""
         due = self._due[self._clock % self.pool.page_size]
         for request, table in list(due.items()):
-            while request in due and not self.pool.n_free:
-                preempt()
+            if request in due and not self.pool.n_free:
+                preempt()  # possibly this one
             if request in due:
                 table.append(-table.n_tokens % self.pool.page_size + 1)
         self._clock += 1

@@ -39,7 +39,7 @@ def test_buddy_blocks_never_overlap_and_always_coalesce(slots, steps):
 
 
 @settings(max_examples=200)
-@given(st.integers(1, 100), st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60))
+@given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 5)), max_size=40))
 def test_first_fit_takes_the_first_hole_that_is_large_enough(slots, steps):
     memory, fit = np.zeros(slots, bool), FirstFitAllocator(slots)
     used = {}

@@ -166,6 +166,13 @@ def test_preemption_sends_the_youngest_back_and_counts_what_is_lost():
     assert second.recomputed_tokens == 8 and server.memory.pool.n_used == 0
 
 
+def test_an_empty_memory_keeps_nothing_back():
+    workload = Workload("large", np.array([14]), np.array([2]))
+    server = Server(PagedMemory(16, page_size=4, watermark=1.0), workload, arrivals=[2])
+    server.run(4)
+    assert [r.ends for r in server.finished] == [1, 3]
+
+
 def test_steady_state_of_one_request():
     server = Server(ReservedMemory(2048, "max", 2048), Workload("1", np.array([160]), np.array([340])))
     server.run(340)
