@@ -44,7 +44,9 @@ def execute(path, parameters, position=0):
     try:
         return papermill.execute_notebook(
             path, BUILD / path.name, parameters, kernel_name="python3", record_timing=False, progress_bar=bar,
-            request_save_on_cell_execute=False, shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"])
+            request_save_on_cell_execute=False, shutdown_kernel="immediate",
+            coalesce_streams=True,  # a print may arrive in pieces
+            extra_arguments=["--log-level=ERROR"])
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{path.stem}: {error.ename}: {error.evalue}") from None
 
