@@ -7,7 +7,8 @@ from .plotting import COLOURS, REQUEST_COLOURS, canvas, on
 def cell(ax, x, y, text, colour, width=0.92):
     """One box of a diagram, with its text."""
     ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, color=colour, linewidth=0))
-    ax.text(x + 0.04 + width / 2, y + 0.48, text, ha="center", va="center", size=8, color=on(colour))
+    middle = x + 0.04 + width / 2, y + 0.48
+    ax.text(*middle, text, ha="center", va="center", size=8, color=on(colour))
 
 
 def bare(ax, x, y, **aspect):
@@ -25,7 +26,7 @@ def block_table(pool, requests, words, title):
     owner = {page: i for i, request in enumerate(requests) for page in request.block_table}
     ax.text(6, 0.3, f"pages of {pool.page_size} slots", ha="center", size=9, weight="bold")
     for page in range(pool.total_pages):
-        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", color="#555555")
+        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", color=COLOURS["faint"])
         for slot, word in enumerate(words[page]):
             colour = REQUEST_COLOURS[owner[page]] if word else COLOURS["free"]
             cell(ax, left + wide * slot, page + 0.6, word, colour, wide - 0.08)
@@ -81,10 +82,12 @@ def copy_on_write(snapshots, n_pages, title):
 def draw_pool(ax, n_pages, y, tables, counts):
     """A row of pages with their ref counts: dark if shared, else in the holder's colour."""
     holder = {page: i for i, table in enumerate(tables.values()) for page in table}
-    ax.text(0.8, y + 0.5, "pool", ha="right", va="center", size=8, color="#555555")
+    ax.text(0.8, y + 0.5, "pool", ha="right", va="center", size=8,
+                color=COLOURS["faint"])
     for page in range(n_pages):
         count = counts.get(page, 0)
         own = REQUEST_COLOURS[holder[page]] if count else COLOURS["free"]
         colour = COLOURS["shared"] if count > 1 else own
         cell(ax, page + 1, y, f"×{count}" if count else "", colour)
-        ax.text(page + 1.5, y + 1.3, page, ha="center", va="center", size=8, color="#555555")
+        ax.text(page + 1.5, y + 1.3, page, ha="center", va="center", size=8,
+                color=COLOURS["faint"])

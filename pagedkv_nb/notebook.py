@@ -1,4 +1,4 @@
-"""What a notebook needs from Jupyter: figures with alt text and their data on disk, and the source of the code it runs."""
+"""What a notebook needs from Jupyter: figures with alt text, and the source it runs."""
 import os
 from base64 import b64encode
 from html import escape
@@ -20,21 +20,25 @@ class Figures:
 
     def __init__(self, folder=""):
         """Only show if `folder` is empty; ValueError if it cannot be a folder."""
-        if not isinstance(folder, str) or (folder and Path(folder).exists() and not Path(folder).is_dir()):
-            raise ValueError(f"figures_dir={folder!r}: must be a folder, or empty to write no files")
+        taken = isinstance(folder, str) and Path(folder).exists() and not Path(folder).is_dir()
+        if not isinstance(folder, str) or taken:
+            raise ValueError(f"figures_dir={folder!r}: must be a folder, or empty for no files")
         self.folder = Path(folder) if folder else None
 
     def show(self, fig, name, alt, data):
-        """Display a figure with its alt text, and write NAME.svg, .png and .csv (`data`), all of them or none."""
+        """Display a figure with its alt text; with a folder also write NAME.svg, .png and
+        .csv, the last from the DataFrame `data`: all of them or none."""
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the layout is settled: both formats use it
         png = rendered(fig, "png", {"Software": None})
         if self.folder:
             svg = rendered(fig, "svg", {"Date": None, "Creator": None})
-            csv = data.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
-            write_together({self.folder / f"{name}.{end}": b for end, b in (("svg", svg), ("png", png), ("csv", csv))})
+            csv = data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+            parts = {"svg": svg, "png": png, "csv": csv.encode()}
+            write_together({self.folder / f"{name}.{end}": parts[end] for end in parts})
         shown = b64encode(png).decode()
-        html = f'<figure><img alt="{escape(alt)}" width="{WIDTH}" src="data:image/png;base64,{shown}"></figure>'
+        html = (f'<figure><img alt="{escape(alt)}" width="{WIDTH}" '
+                f'src="data:image/png;base64,{shown}"></figure>')
         display({"text/html": html, "image/png": shown, "text/plain": alt}, raw=True,
                 metadata={"image/png": {"width": WIDTH}})
 
@@ -47,7 +51,7 @@ def rendered(fig, kind, metadata):
 
 
 def write_together(files):
-    """Write {path: bytes}: all are complete beside their places before the first takes its place."""
+    """Write {path: bytes}: all lie complete beside their places before one is replaced."""
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_name(path.name + ".part").write_bytes(content)

@@ -1,7 +1,7 @@
 """Run the notebooks headlessly: all of them in parallel, or one with other parameters.
 
-    python -m pagedkv_nb.runner                           all: rewrites notebooks/ and figures/
-    python -m pagedkv_nb.runner 05 page_size=32 seed=7    one: into build/
+    python -m pagedkv_nb.runner                         all: rewrites notebooks/ and figures/
+    python -m pagedkv_nb.runner 05 page_size=32 seed=7  one: into build/
 """
 import os
 import sys
@@ -11,9 +11,11 @@ from pathlib import Path
 from shutil import rmtree
 from time import perf_counter
 
-sys.modules["rfc3987_syntax"] = None  # an optional URL grammar that takes jsonschema 0.7 s to compile
+# An optional URL grammar that takes jsonschema 0.7 s to compile.
+sys.modules["rfc3987_syntax"] = None
 
-import matplotlib.font_manager  # noqa: E402, F401  builds the font cache once, before kernels race to do it
+# Builds the font cache once, before kernels race to do it.
+import matplotlib.font_manager  # noqa: E402, F401
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
 
@@ -23,7 +25,8 @@ BUILD = ROOT / "build"
 
 def normalised(nb):
     """The notebook as it is stored: no injected cell, no execution metadata, cells numbered from 1."""
-    nb.cells = [c for c in nb.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    nb.cells = [c for c in nb.cells
+                if "injected-parameters" not in c.metadata.get("tags", [])]
     code = [c for c in nb.cells if c.cell_type == "code"]
     for count, cell in enumerate(code, 1):
         cell.execution_count = count
@@ -31,20 +34,24 @@ def normalised(nb):
             if "execution_count" in output:
                 output.execution_count = count
     for cell in nb.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow") and v}
+        cell.metadata = {k: v for k, v in cell.metadata.items()
+                         if k in ("tags", "slideshow") and v}
     language = {k: v for k, v in nb.metadata.language_info.items() if k != "version"}
-    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python",
+              "name": "python3"}
     nb.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language})
     return nb
 
 
 def execute(path, parameters, position=0):
     """Run a notebook into build/ and return it; RuntimeError with one line if a cell fails."""
-    bar = {"desc": path.stem, "position": position, "leave": False, "disable": None}  # only on a terminal
+    bar = {"desc": path.stem, "position": position, "leave": False,
+           "disable": None}  # shown on a terminal only
     try:
         return papermill.execute_notebook(
-            path, BUILD / path.name, parameters, kernel_name="python3", record_timing=False, progress_bar=bar,
-            request_save_on_cell_execute=False, shutdown_kernel="immediate",
+            path, BUILD / path.name, parameters, kernel_name="python3",
+            record_timing=False, progress_bar=bar, request_save_on_cell_execute=False,
+            shutdown_kernel="immediate",
             coalesce_streams=True,  # a print may arrive in pieces
             extra_arguments=["--log-level=ERROR"])
     except papermill.PapermillExecutionError as error:
@@ -52,7 +59,8 @@ def execute(path, parameters, position=0):
 
 
 def regenerate(path, position):
-    """Run a notebook and, if it succeeds, put it and its figures in their places. Returns the seconds it took."""
+    """Run a notebook and, if it succeeds, put it and its figures in their places; returns
+    the seconds it took."""
     start = perf_counter()
     figures = BUILD / "figures" / path.stem
     rmtree(figures, ignore_errors=True)
@@ -67,7 +75,7 @@ def regenerate(path, position):
 
 
 def run_all():
-    """Regenerate every notebook, as many at a time as there are cores; returns the exit code."""
+    """Regenerate every notebook, one a core at a time; returns the exit code."""
     paths = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
     failures = 0
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -76,7 +84,8 @@ def run_all():
         for done, job in enumerate(as_completed(jobs), 1):
             error = job.exception()
             failures += error is not None
-            told = f"ok, {job.result():.1f} s" if error is None else f"FAILED\n  {error}\n  the failed run: build/{jobs[job].name}"
+            told = (f"FAILED\n  {error}\n  the failed run: build/{jobs[job].name}" if error
+                    else f"ok, {job.result():.1f} s")
             print(f"[{done}/{len(paths)}] {jobs[job].stem} {told}", flush=True)
     return 1 if failures else 0
 
