@@ -74,8 +74,9 @@ class PagePool:
 
     def _held(self, page):
         """The ref count of a page in use; ValueError if it is free."""
-        count = self.ref_count(page)
-        if count == 0:
+        count = self._ref_counts.get(page)
+        if count is None:
+            self.ref_count(page)  # no such page?
             raise ValueError(f"page {page} is free: nobody holds it")
         return count
 
