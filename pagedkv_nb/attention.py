@@ -66,22 +66,22 @@ class RunningSoftmax:
     def __init__(self, shape):
         """Nothing added yet, for a sum of shape (num_kv_heads, group, head_dim)."""
         self.top = np.full(shape[:-1], -np.inf)  # the largest score so far
-        self.weight = np.zeros(shape[:-1])
-        self.total = np.zeros(shape)
+        self.weight_sum = np.zeros(shape[:-1])
+        self.value_sum = np.zeros(shape)
 
     def add(self, score, value):
         """Add n tokens: score (num_kv_heads, group, n), value (n, num_kv_heads, head_dim)."""
         top = np.maximum(self.top, score.max(axis=-1))
-        weight = np.exp(score - top[..., None])
-        shrink = np.exp(self.top - top)  # what was added before the top rose
-        self.weight = self.weight * shrink + weight.sum(axis=-1)
-        self.total *= shrink[..., None]
-        self.total += np.einsum("hgn,nhd->hgd", weight, value)
+        weights = np.exp(score - top[..., None])
+        shrink = np.exp(self.top - top)  # for what was added before the top rose
+        self.weight_sum = self.weight_sum * shrink + weights.sum(axis=-1)
+        added = np.einsum("hgn,nhd->hgd", weights, value)
+        self.value_sum = self.value_sum * shrink[..., None] + added
         self.top = top
 
     def result(self):
         """The weighted mean, (num_kv_heads, group, head_dim)."""
-        return self.total / self.weight[..., None]
+        return self.value_sum / self.weight_sum[..., None]
 
 
 def attention(q, k, v):

@@ -29,7 +29,8 @@ def block_table(pool, requests, words, title):
         ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", color=COLOURS["faint"])
         for slot, word in enumerate(words[page]):
             colour = REQUEST_COLOURS[owner[page]] if word else COLOURS["free"]
-            cell(ax, left + wide * slot, page + 0.6, word, colour, wide - 0.08)
+            shown = word or ("unused" if page in owner else "")
+            cell(ax, left + wide * slot, page + 0.6, shown, colour, wide - 0.08)
     right = left + wide * pool.page_size
     draw_table(ax, requests[0], 0, REQUEST_COLOURS[0], (2, left - 0.45))
     draw_table(ax, requests[1], 10, REQUEST_COLOURS[1], (10, right + 0.08))
@@ -63,8 +64,8 @@ def page_maps(snapshots, title, per_row=12):
 
 
 def copy_on_write(snapshots, n_pages, title):
-    """For each {caption: ({name: block table}, {page: ref count})} the tables, and below
-    them the pool."""
+    """For each {caption: ({"A, 10 tokens": block table}, {page: ref count})} the tables,
+    and below them the pool."""
     rows = max(len(tables) for tables, _ in snapshots.values()) + 2.3
     height = 0.6 + rows * 6.8 / ((n_pages + 1) * len(snapshots))
     fig, axes = canvas(title, height, len(snapshots))
@@ -72,7 +73,9 @@ def copy_on_write(snapshots, n_pages, title):
         bare(ax, n_pages + 1, rows, aspect="equal", anchor="NW")
         ax.set_title(caption, size=9, weight="normal")
         for i, (name, table) in enumerate(tables.items()):
-            ax.text(0.45, i + 0.5, name, ha="center", va="center", size=9, weight="bold")
+            letter, tokens = name.split(", ")
+            ax.text(0.45, i + 0.5, letter, ha="center", va="center", size=9, weight="bold")
+            ax.text(len(table) + 1.2, i + 0.5, tokens, va="center", size=8)
             for block, page in enumerate(table):
                 cell(ax, block + 1, i, page, REQUEST_COLOURS[i])
         draw_pool(ax, n_pages, len(tables) + 0.5, tables, counts)

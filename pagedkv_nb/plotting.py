@@ -11,13 +11,14 @@ matplotlib.rc_file(files(__package__) / "pagedkv.mplstyle")
 
 COLOURS = {"used": "#0072B2", "reserved": "#8CC6EC", "internal": "#E69F00",
            "external": "#CC79A7", "free": "#EFEFEF", "shared": "#333333",
-           "naive": "#6B6B6B", "paged": "#0072B2", "text": "#333333", "faint": "#555555"}
+           "naive": "#6B6B6B", "paged": "#0072B2", "text": "#333333", "faint": "#555555",
+           "rest": "#D4D4D4"}
 INK = {"used": "#0072B2", "reserved": "#3D8FC4", "internal": "#A87400",
-       "external": "#A8508A"}  # the states' colours, dark enough for text
-STATE_NAMES = {"used": "used", "reserved": "reserved", "internal": "internal fragmentation",
-               "external": "external fragmentation"}
-REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9",
-                   "#F0E442"]  # Okabe-Ito
+       "external": "#A8508A", "rest": "#666666"}  # the states' colours, legible as text
+STATE_NAMES = {"used": "used", "reserved": "reserved", "internal": "internal frag.",
+               "external": "external frag.", "rest": "not told apart"}
+REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#F0E442",
+                   "#CC79A7"]  # Okabe-Ito
 POINTS = "offset points"
 
 
@@ -63,8 +64,9 @@ def bars(table, title, xlabel, height=3.2):
     return fig
 
 
-def cache_vs_context(curves, budget_gib, title):
-    """`memory_gib` against `context_tokens` for each `model`, and what the GPU has left."""
+def cache_vs_context(curves, budget_gib, beside, title):
+    """`memory_gib` against `context_tokens` for each `model`, and the memory that is left
+    beside one of them."""
     fig, ax = canvas(title, 3.6)
     right, label_y = curves["context_tokens"].max(), 0
     by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
@@ -79,7 +81,7 @@ def cache_vs_context(curves, budget_gib, title):
         ax.annotate(model, (x, y), (right * 1.25, label_y), va="center", size=9,
                     arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8})
     ax.axhline(budget_gib, color=COLOURS["text"], lw=1, ls="--")
-    ax.text(1024, budget_gib * 1.12, f"left on the GPU: {budget_gib:.1f} GiB", size=9)
+    ax.text(1024, budget_gib * 1.12, f"left beside {beside}: {budget_gib:.1f} GiB", size=9)
     log2_axis(ax, 2 ** np.arange(10, 18), lambda n: f"{n // 1024}k")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
@@ -88,10 +90,11 @@ def cache_vs_context(curves, budget_gib, title):
 
 
 def state_bars(table, title, xlabel, total=None, height=3.2):
-    """Stacked bars of the four states, a row for each `name`: shares (0..1) with their
-    per cents, or slots if `total` is given."""
+    """Stacked bars of the four states and a `rest`, a row for each `name`: shares (0..1)
+    with their per cents, or slots if `total` is given."""
     fig, ax = canvas(title, height)
-    shown, end = [s for s in STATE_NAMES if table[s].sum() > 0], np.zeros(len(table))
+    shown = [state for state in STATE_NAMES if state in table and table[state].sum() > 0]
+    end = np.zeros(len(table))
     for state in shown:
         width = table[state].to_numpy(float)
         drawn = ax.barh(table["name"], width, left=end, color=COLOURS[state], height=0.74,
@@ -114,21 +117,25 @@ def label_states(ax, states):
     beside, where, gap = ax.transAxes, (0, 1.02), (0, 0)
     for state in states:
         beside = ax.annotate(STATE_NAMES[state], where, gap, xycoords=beside, size=9,
-                             textcoords=POINTS, weight="bold", color=INK[state])
+                             textcoords=POINTS, weight="bold", color=INK[state], va="bottom")
         where, gap = (1, 0), (14, 0)
 
 
 def waste_vs_page_size(table, title):
-    """`waste_tokens` a request against `page_size`, dots on the line (page size - 1) / 2."""
+    """`waste_tokens` per request against `page_size`, both log2: dots on the line
+    `expected_tokens`."""
     fig, ax = canvas(title)
-    sizes = np.geomspace(1, table["page_size"].max(), 200)
-    ax.plot(sizes, (sizes - 1) / 2, color=COLOURS["internal"])
+    ax.plot(table["page_size"], table["expected_tokens"], color=COLOURS["internal"])
     ax.plot(table["page_size"], table["waste_tokens"], "o", color=COLOURS["text"], ms=5)
     for x, y in zip(table["page_size"], table["waste_tokens"]):
-        ax.annotate(f"{y:.1f}", (x, y), (-5, 5), textcoords=POINTS, ha="right", size=9)
+        ax.annotate(f"{y:.1f}", (x, y), (-7, 4), textcoords=POINTS, ha="right", size=9)
     log2_axis(ax, table["page_size"])
-    ax.text(40, 8, "line: (page size − 1) / 2", color=INK["internal"], size=9, weight="bold")
-    ax.set(xlabel="page size (tokens)", ylabel="slots wasted a request", ylim=(0, None))
+    last = table.iloc[-1]
+    end_label(ax, last["page_size"], last["expected_tokens"], "(page size − 1) / 2",
+              INK["internal"])
+    ax.set_yscale("log", base=2)
+    ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
+    ax.set(xlabel="page size (tokens)", ylabel="slots wasted per request")
     return fig
 
 

@@ -46,7 +46,7 @@ def test_unknown_notebooks_and_parameters_are_refused(build, capsys, number, arg
     ("01", "context_length=5000", "context_length=5000: must be a whole number, at least 1 and at most 4,096"),
     ("02", "max_seq_len=20000", "longest=20000: the memory of 15728 slots has no room"),
     ("03", "page_size=0", "page_size=0: must be a whole number, at least 1"),
-    ("03", "total_pages=55", "total_pages=55: must be a whole number, at least 56"),
+    ("03", "total_pages=60", "total_pages=60: must be a whole number, at least 61"),
     ("04", "n_outputs=[]", "n_outputs=[]: must be a list of at least one whole number"),
     ("05", "batch_sizes=[10,2.5]", "batch_sizes[1]=2.5: must be a whole number"),
     ("05", "workload=none.csv", "workload='none.csv': cannot be read"),
@@ -68,7 +68,7 @@ def test_a_run_with_other_parameters_writes_only_to_build(build, capsys):
     files = sorted(p.name for p in (build / "figures" / NOTEBOOK.stem).iterdir())
     assert len(files) == 9 and all(f.startswith("03") for f in files)
     text = (build / NOTEBOOK.name).read_text()
-    assert "5 of 512 pages" in text and "[3, 4]" in text
+    assert "5 of 512 pages" in text and "[3, 4]" in text and "[2, 3]" in text
 
 
 def test_a_failing_notebook_leaves_the_stored_one_alone(build, tmp_path, monkeypatch, capsys):
