@@ -17,8 +17,8 @@ INK = {"used": "#0072B2", "reserved": "#3D8FC4", "internal": "#A87400",
        "external": "#A8508A", "rest": "#666666"}  # the states' colours, legible as text
 STATE_NAMES = {"used": "used", "reserved": "reserved", "internal": "internal frag.",
                "external": "external frag.", "rest": "not told apart"}
-REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#F0E442",
-                   "#CC79A7"]  # Okabe-Ito
+REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7",
+                   "#F0E442"]  # Okabe-Ito
 POINTS = "offset points"
 
 
@@ -100,7 +100,7 @@ def state_bars(table, title, xlabel, total=None, height=3.2):
         drawn = ax.barh(table["name"], width, left=end, color=COLOURS[state], height=0.74,
                         edgecolor="white", linewidth=0.8)
         if total is None:
-            labels = [f"{w:.1%}" if w > 0.035 else "" for w in width]
+            labels = [f"{w:.1%}" if w > 0.045 else "" for w in width]
             ax.bar_label(drawn, labels, label_type="center", size=8, color=on(COLOURS[state]))
         end = end + width
     ax.set(xlim=(0, total or 1), xlabel=xlabel)
@@ -135,7 +135,7 @@ def waste_vs_page_size(table, title):
               INK["internal"])
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter(FuncFormatter("{:g}".format))
-    ax.set(xlabel="page size (tokens)", ylabel="slots wasted per request")
+    ax.set(xlabel="page size (tokens)", ylabel="slots wasted per request", xlim=(1.3, None))
     return fig
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .parameter import positive_int
+from .parameter import choice, positive_int
 from .sizing import fact, facts
 
 # columns of prompt and output: the Azure, Vidur and Mooncake traces, and plain names
@@ -48,7 +48,8 @@ def read_workload(name, n, rng):
     path of a CSV or JSONL file all of its rows."""
     if Path(str(name)).suffix in (".csv", ".jsonl"):
         return read_trace(name)
-    if name == "article":
+    file = "the path of a .csv or .jsonl file"
+    if choice("workload", name, ["article", *facts("workloads")["name"], file]) == "article":
         lengths = article_lengths(n, rng)
         return Workload(name, lengths // 2, lengths - lengths // 2)  # our split: even
     return measured(name, n, rng)

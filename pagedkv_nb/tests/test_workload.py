@@ -120,7 +120,7 @@ def test_bad_jsonl_and_missing_files(tmp_path):
             read_trace(path)
     with pytest.raises(ValueError, match="absent.csv.*cannot be read"):
         read_workload(str(tmp_path / "absent.csv"), 1, None)
-    with pytest.raises(ValueError, match="workload='sharedgpt': must be one of sharegpt, "):
+    with pytest.raises(ValueError, match="workload='sharedgpt': must be one of article, sharegpt, .*csv"):
         read_workload("sharedgpt", 1, np.random.RandomState(0))
 
 
