@@ -30,6 +30,8 @@ class Figures:
         .csv, the last from the DataFrame `data`: all of them or none."""
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the layout is settled: both formats use it
+        for ax in fig.axes:  # to a rounding error, which would change names inside the SVG
+            ax.set_position([round(x, 5) for x in ax.get_position().bounds])
         png = rendered(fig, "png", {"Software": None})
         if self.folder:
             svg = rendered(fig, "svg", {"Date": None, "Creator": None})
