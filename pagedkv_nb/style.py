@@ -1,0 +1,45 @@
+"""The look of every figure: style sheet, palette, canvas, labels."""
+from importlib.resources import files
+
+import matplotlib
+from matplotlib.figure import Figure
+
+matplotlib.rcdefaults()  # not the reader's own settings
+matplotlib.rc_file(files(__package__) / "pagedkv.mplstyle")
+
+COLOURS = {"used": "#0072B2", "reserved": "#8CC6EC", "internal": "#E69F00",
+           "external": "#CC79A7", "free": "#EFEFEF", "shared": "#333333",
+           "naive": "#6B6B6B", "paged": "#0072B2", "text": "#333333", "faint": "#555555",
+           "rest": "#D4D4D4"}
+INK = {"used": "#0072B2", "reserved": "#3D8FC4", "internal": "#A87400",
+       "external": "#A8508A", "rest": "#666666"}  # the states' colours, legible as text
+REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7",
+                   "#F0E442"]  # Okabe-Ito
+POINTS = "offset points"
+
+
+def canvas(title, height=3.2, columns=1):
+    """A figure with its finding as title, and its axes (a list for several columns)."""
+    fig = Figure(figsize=(7, height))
+    fig.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
+    axes = fig.subplots(1, columns, squeeze=False)[0]
+    return fig, axes[0] if columns == 1 else list(axes)
+
+
+def on(colour):
+    """Black or white, whichever reads better on a colour."""
+    r, g, b = matplotlib.colors.to_rgb(colour)
+    return "white" if 0.299 * r + 0.587 * g + 0.114 * b < 0.55 else "black"
+
+
+def log2_axis(ax, values, form="{:g}".format):
+    """A base-2 x axis with the values themselves as ticks."""
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(values, [form(value) for value in values])
+    ax.minorticks_off()
+
+
+def end_label(ax, x, y, text, colour):
+    """A label to the right of the end of a line."""
+    ax.annotate(text, (x, y), (6, 0), textcoords=POINTS, color=colour, va="center",
+                size=9, weight="bold")
