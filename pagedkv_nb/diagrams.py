@@ -86,7 +86,7 @@ def draw_pool(ax, n_pages, y, tables, counts):
     """A row of pages with their ref counts: dark if shared, else in the holder's colour."""
     holder = {page: i for i, table in enumerate(tables.values()) for page in table}
     ax.text(0.8, y + 0.5, "pool", ha="right", va="center", size=8,
-                color=COLOURS["faint"])
+            color=COLOURS["faint"])
     for page in range(n_pages):
         count = counts.get(page, 0)
         own = REQUEST_COLOURS[holder[page]] if count else COLOURS["free"]

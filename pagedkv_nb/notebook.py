@@ -53,12 +53,18 @@ def rendered(fig, kind, metadata):
 
 
 def write_together(files):
-    """Write {path: bytes}: all lie complete beside their places before one is replaced."""
-    for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_name(path.name + ".part").write_bytes(content)
-    for path in files:
-        os.replace(path.with_name(path.name + ".part"), path)
+    """Write {path: bytes}: all lie complete beside their places before one is replaced,
+    and a failure leaves nothing behind."""
+    parts = {path: path.with_name(path.name + ".part") for path in files}
+    try:
+        for path, part in parts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(files[path])
+        for path, part in parts.items():
+            os.replace(part, path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def source(*objects):

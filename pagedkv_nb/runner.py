@@ -24,7 +24,8 @@ BUILD = ROOT / "build"
 
 
 def normalised(nb):
-    """The notebook as it is stored: no injected cell, no execution metadata, cells numbered from 1."""
+    """The notebook as it is stored: without injected cell and execution metadata, its
+    cells numbered from 1."""
     nb.cells = [c for c in nb.cells
                 if "injected-parameters" not in c.metadata.get("tags", [])]
     code = [c for c in nb.cells if c.cell_type == "code"]
@@ -65,7 +66,7 @@ def regenerate(path, position):
     figures = BUILD / "figures" / path.stem
     rmtree(figures, ignore_errors=True)
     nb = normalised(execute(path, {"figures_dir": str(figures)}, position))
-    stored = path.with_suffix(".part")
+    stored = BUILD / f"{path.stem}.stored.ipynb"
     nbformat.write(nb, stored)
     (ROOT / "figures").mkdir(exist_ok=True)
     for file in sorted(figures.glob("*.*")):

@@ -30,14 +30,14 @@ class Workload:
         """Prompt and output together."""
         return self.prompt + self.output
 
-    def within(self, context_limit):
-        """What a server with that limit makes of the requests: an output that would pass
-        it is cut there, a prompt that leaves no room for a token is refused; both are
-        counted. ValueError if all are refused."""
-        room = positive_int("context_limit", context_limit) - self.prompt
+    def within(self, limit, name="context_limit"):
+        """What a server with a limit of that name makes of the requests: an output that
+        would pass it is cut there, a prompt that leaves no room for a token is refused;
+        both are counted. ValueError if all are refused."""
+        room = positive_int(name, limit) - self.prompt
         if not (room > 0).any():
-            raise ValueError(f"context_limit={context_limit}: all {len(room)} prompts of "
-                             f"{self.name} are longer")
+            raise ValueError(f"{name}={limit}: must be more than the shortest prompt of "
+                             f"{self.name}, {self.prompt.min()} tokens")
         served, cut = room > 0, (room > 0) & (self.output > room)
         return Workload(self.name, self.prompt[served], np.minimum(self.output, room)[served],
                         n_cut=int(cut.sum()), n_refused=int((~served).sum()))
@@ -94,11 +94,13 @@ def read_trace(path):
     """The requests of a CSV or JSONL file with a pair of TRACE_COLUMNS; ValueError names
     what is missing or the first bad row (rows count from 1, below a header)."""
     problem = f"workload={str(path)!r}: "
-    reader = pd.read_csv if Path(path).suffix == ".csv" else pd.read_json
+    reader, options = pd.read_json, {"lines": True}
+    if Path(path).suffix == ".csv":
+        reader, options = pd.read_csv, {"index_col": False}  # never take a column as index
     try:
-        table = reader(path, **({} if reader is pd.read_csv else {"lines": True}))
+        table = reader(path, **options)
     except (OSError, ValueError) as error:  # absent; empty or unreadable
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise ValueError(f"{problem}cannot be read: {reason}") from None
     pair = next((pair for pair in TRACE_COLUMNS if set(pair) <= set(table)), None)
     if table.empty or pair is None:
@@ -115,6 +117,7 @@ def token_counts(column, problem):
     bad = ~(values >= 0) | (values % 1 != 0) | np.isinf(values)
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        raise ValueError(f"{problem}row {row + 1}, {column.name}={column.iloc[row]}: "
+        shown = " ".join(str(column.iloc[row]).split())[:40]  # it may be a whole prompt
+        raise ValueError(f"{problem}row {row + 1}, {column.name}={shown}: "
                          "must be a whole number, not negative")
     return np.maximum(1, values.to_numpy()).astype(int)

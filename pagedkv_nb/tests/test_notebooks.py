@@ -10,6 +10,7 @@ from .conftest import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NUMBERS = ["01", "02", "03", "04", "05", "06"]
+SMALL_CASE = "^## A (case|pool|check) "  # the heading under which a notebook's story begins
 ALLOWED_METADATA = {"tags", "slideshow"}
 
 
@@ -78,18 +79,52 @@ class TestStored:
     def test_has_its_eight_parts(self, path):
         text = "\n".join(map(source, cells(path, "markdown")))
         parts = [rf"^# {int(path.stem[:2])}\. ", r"^\*\*.+\?\*\*$", "^## Words first", "^## Parameters",
-                 "^## A (case|pool|check)|^## A pool", "^## What we found", r"^\*\*What this leaves out\.\*\*",
-                 "^## Exercises"]
-        if path.stem.startswith("03"):
-            parts[4] = "^## A pool of 8 pages"
+                 SMALL_CASE, "^## What we found", r"^\*\*What this leaves out\.\*\*", "^## Exercises"]
         places = [re.search(part, text, re.M) for part in parts]
         assert all(places) and [p.start() for p in places] == sorted(p.start() for p in places)
 
     def test_cells_are_short_and_have_no_magic(self, path):
         for cell in cells(path, "code"):
             lines = [x for x in source(cell).splitlines() if x.strip()]
-            assert len(lines) <= 17 and not any(x.lstrip().startswith(("%", "!")) for x in lines)
+            assert len(lines) <= 15 and not any(x.lstrip().startswith(("%", "!")) for x in lines)
             assert "sys.path" not in source(cell) and "import *" not in source(cell)
+
+
+def check(path, **values):
+    """Run the imports, the parameters and the checks of a notebook, with other values."""
+    names = {}
+    for cell in cells(path):
+        if cell["cell_type"] == "markdown" and re.search(SMALL_CASE, source(cell), re.M):
+            return
+        if cell["cell_type"] == "code":
+            exec(source(cell), names)
+            names |= values if "parameters" in cell["metadata"].get("tags", []) else {}
+
+
+PARAMETERS = [(path, name) for path in PATHS for name in papermill.inspect_notebook(path)]
+
+
+@pytest.mark.parametrize("path, name", PARAMETERS, ids=lambda x: getattr(x, "stem", x))
+def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
+    for value in (-1, None, ["x"], float("nan")):
+        with pytest.raises(ValueError) as error:
+            check(path, **{name: value})
+        assert re.match(rf"{name}(\[0\])?=", str(error.value)) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("number, name, value, allowed", [
+    ("01", "context_length", 5000, "at most 4,096"), ("01", "n_gpus", 1.5, "a whole number"),
+    ("02", "max_seq_len", 20000, "at most 8,192"), ("02", "max_seq_len", 1, "more than the shortest"),
+    ("03", "page_size", 0, "at least 1"), ("03", "total_pages", 60, "at least 61"),
+    ("03", "model", "DeepSeek-V3", "a model with K and V heads"),
+    ("04", "n_outputs", [], "at least one whole number"),
+    ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
+    ("05", "context_limit", 10**6, "at most 119,696"), ("06", "page_size", 15728, "at most 7,864"),
+    ("06", "workload", "none.jsonl", "cannot be read")])
+def test_values_out_of_range_are_told_what_is_allowed(number, name, value, allowed):
+    path = next(p for p in PATHS if p.stem.startswith(number))
+    with pytest.raises(ValueError, match=rf"^{name}=.*{allowed}"):
+        check(path, **{name: value})
 
 
 def test_every_figure_file_belongs_to_a_notebook():

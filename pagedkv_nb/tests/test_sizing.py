@@ -53,6 +53,8 @@ def test_a_deployment_adds_up():
 def test_heads_and_latents_are_copied_when_gpus_outnumber_them():
     copies = [Model.named(n).copies_on(8) for n in ("Llama-3-70B", "Qwen3-30B-A3B", "Falcon-7B", "DeepSeek-V3")]
     assert copies == [1, 2, 8, 8]
+    eight_heads = Model.named("Llama-3-70B")
+    assert [eight_heads.copies_on(n) for n in (1, 2, 4, 6, 12, 16)] == [1, 1, 1, 1.5, 1.5, 2]
     two = Deployment(Model.named("Falcon-7B"), "A100-40GB", 2)
     assert two.token_slots() == two.kv_budget_bytes // (2 * 8192)
 

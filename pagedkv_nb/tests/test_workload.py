@@ -102,6 +102,8 @@ def test_all_column_names_in_both_formats(tmp_path, columns):
     ("prompt,output\n1,\n", "row 1, output=nan: must be"),
     ("prompt,output\nmany,2\n", "row 1, prompt=many: must be"),
     ("prompt,output\n1,inf\n", "row 1, output=inf: must be"),
+    ('prompt,output\n"Write a poem about\nGPUs, and one about pages, too.",2\n',
+     "row 1, prompt=Write a poem about GPUs, and one about p: must be"),
 ])
 def test_bad_files_are_one_clear_line(tmp_path, text, message):
     path = tmp_path / "bad.csv"
@@ -110,6 +112,13 @@ def test_bad_files_are_one_clear_line(tmp_path, text, message):
         read_trace(path)
     assert message in str(error.value) and str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore::pandas.errors.ParserWarning")
+def test_surplus_fields_do_not_shift_the_columns(tmp_path):
+    (tmp_path / "t.csv").write_text("prompt,output\n1,2,\n3,4,\n")
+    w = read_trace(tmp_path / "t.csv")
+    assert w.prompt.tolist() == [1, 3] and w.output.tolist() == [2, 4]
 
 
 def test_bad_jsonl_and_missing_files(tmp_path):
@@ -128,7 +137,7 @@ def test_a_context_limit_cuts_outputs_refuses_prompts_and_counts_both():
     w = Workload("w", np.array([5, 10, 3, 9]), np.array([5, 1, 9, 1])).within(10)
     assert w.prompt.tolist() == [5, 3, 9] and w.output.tolist() == [5, 7, 1]
     assert (w.n_cut, w.n_refused) == (1, 1) and w.lengths.max() == 10
-    with pytest.raises(ValueError, match="context_limit=3: all 3 prompts"):
+    with pytest.raises(ValueError, match="context_limit=3: must be more than .* w, 3 tokens"):
         w.within(3)
     with pytest.raises(ValueError, match="context_limit=0"):
         w.within(0)
