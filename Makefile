@@ -1,6 +1,7 @@
 # Every command a person needs: `make help` lists them.
 NB =
 P =
+ONLY =
 
 ifeq ($(CONDA_DEFAULT_ENV),pagedkv_nb)
 PYTHON := python
@@ -22,14 +23,14 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-w
 
 .PHONY: all test run lab bench lock clean help
 
-all: $(READY)  ## run all notebooks, rewrite their outputs and figures/ (the default)
-	@$(PYTHON) -m pagedkv_nb.runner
+all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
+	@$(PYTHON) -m pagedkv_nb.study.runner --only $(ONLY)
 
 test: $(READY)  ## test the package and the stored notebooks
 	$(PYTHON) -m pytest $(NBVAL) pagedkv_nb/tests notebooks
 
 run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_size=32 seed=7"
-	@$(PYTHON) -m pagedkv_nb.runner "$(NB)" $(P)
+	@$(PYTHON) -m pagedkv_nb.study.runner "$(NB)" $(P)
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks

@@ -1,24 +1,13 @@
 """Bytes of KV cache: of a token, of a sequence, and left on GPUs that hold the weights."""
 from dataclasses import dataclass
-from importlib.resources import files
 
 import pandas as pd
 
+from .facts import fact
 from .parameter import choice, number, positive_int
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8": 1}
-
-
-def facts(name):
-    """The table `data/NAME.csv` as a DataFrame: each row has its source."""
-    return pd.read_csv(files(__package__) / "data" / f"{name}.csv")
-
-
-def fact(table, parameter, name):
-    """One row of a table of facts as a dict; ValueError lists the known names."""
-    rows = facts(table).set_index("name", drop=False)
-    return rows.loc[choice(parameter, name, rows.index)].to_dict()
 
 
 @dataclass(frozen=True)

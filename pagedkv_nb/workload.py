@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .facts import fact, facts
 from .parameter import choice, positive_int
-from .sizing import fact, facts
 
 # columns of prompt and output: the Azure, Vidur and Mooncake traces, and plain names
 TRACE_COLUMNS = (("ContextTokens", "GeneratedTokens"), ("input_length", "output_length"),

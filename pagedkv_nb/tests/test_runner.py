@@ -5,8 +5,8 @@ import sys
 import nbformat
 import pytest
 
-from pagedkv_nb import runner
-from pagedkv_nb.notebook import Figures, write_together
+from pagedkv_nb.study import runner
+from pagedkv_nb.study.notebook import Figures, write_together
 
 from .conftest import ROOT
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from pagedkv_nb.contiguous import RESERVATIONS, STATES, FirstFitAllocator
 from pagedkv_nb.memory import PagedMemory, ReservedMemory
 from pagedkv_nb.serving import Server, steady_state
-from pagedkv_nb.sizing import facts
+from pagedkv_nb.facts import facts
 from pagedkv_nb.workload import Workload, read_workload
 
 

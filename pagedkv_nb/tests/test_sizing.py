@@ -1,7 +1,8 @@
 """Bytes of tokens, sequences and deployments."""
 import pytest
 
-from pagedkv_nb.sizing import GIB, Deployment, Model, fact, facts
+from pagedkv_nb.facts import fact, facts
+from pagedkv_nb.sizing import GIB, Deployment, Model
 
 MODELS = facts("models")
 
@@ -22,7 +23,7 @@ def test_every_model_agrees_with_its_published_cost(row):
 
 
 def test_the_facts_are_complete():
-    assert len(MODELS) == 36 and len(facts("gpus")) == 8 and len(facts("workloads")) == 10
+    assert len(MODELS) == 36 and len(facts("gpus")) == 8 and len(facts("workloads")) == 11
     assert len(facts("lengths")) == 33
     for name in ("models", "gpus", "workloads", "published"):
         assert facts(name)["source"].notna().all()

@@ -7,7 +7,7 @@ import pytest
 
 from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import paged_utilisation
-from pagedkv_nb.sizing import facts
+from pagedkv_nb.facts import facts
 from pagedkv_nb.workload import (Workload, article_distribution, article_lengths,
                                  read_trace, read_workload)
 

@@ -1,7 +1,8 @@
 """Run the notebooks headlessly: all of them in parallel, or one with other parameters.
 
-    python -m pagedkv_nb.runner                         all: rewrites notebooks/ and figures/
-    python -m pagedkv_nb.runner 05 page_size=32 seed=7  one: into build/
+    python -m pagedkv_nb.study.runner                         all: rewrites notebooks/ and figures/
+    python -m pagedkv_nb.study.runner --only 05 06            only these, likewise
+    python -m pagedkv_nb.study.runner 05 page_size=32 seed=7  one: into build/
 """
 import os
 import sys
@@ -19,7 +20,7 @@ import matplotlib.font_manager  # noqa: E402, F401
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 
 
@@ -75,9 +76,11 @@ def regenerate(path, position):
     return perf_counter() - start
 
 
-def run_all():
-    """Regenerate every notebook, one a core at a time; returns the exit code."""
-    paths = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+def run_all(only=()):
+    """Regenerate every notebook, or those whose numbers are given, one a core at a time;
+    returns the exit code."""
+    paths = [path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+             if not only or path.stem[:2] in only]
     failures = 0
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         jobs = {threads.submit(regenerate, path, i): path
@@ -130,4 +133,5 @@ def refuse(message):
 
 if __name__ == "__main__":
     BUILD.mkdir(exist_ok=True)
-    sys.exit(run_one(sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else run_all())
+    first, *others = sys.argv[1:] or ["--only"]
+    sys.exit(run_all(others) if first == "--only" else run_one(first, others))
