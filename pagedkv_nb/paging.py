@@ -173,6 +173,11 @@ def paged_utilisation(lengths, page_size):
     ValueError if there are none or one is not positive."""
     page_size = positive_int("page_size", page_size)
     lengths = positive_ints("lengths", lengths)
-    pages = (-(-lengths // page_size) if hasattr(lengths, "sum")  # an array
-             else [-(-n // page_size) for n in lengths])
-    return total(lengths) / (page_size * total(pages))
+    return total(lengths) / (page_size * pages_for(lengths, page_size))
+
+
+def pages_for(lengths, page_size):
+    """Pages that hold all of the lengths, a list or an array."""
+    if hasattr(lengths, "sum"):
+        return int((-(-lengths // page_size)).sum())
+    return sum(-(-n // page_size) for n in lengths)
