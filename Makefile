@@ -1,5 +1,7 @@
 # Every command a person needs: `make help` lists them.
 NB =
+GRID =
+SCHEDULER =
 P =
 ONLY =
 
@@ -21,7 +23,7 @@ endif
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 
-.PHONY: all test run lab bench lock clean help
+.PHONY: all test run sweep lab bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.runner --only $(ONLY)
@@ -31,6 +33,9 @@ test: $(READY)  ## test the package and the stored notebooks
 
 run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_size=32 seed=7"
 	@$(PYTHON) -m pagedkv_nb.study.runner "$(NB)" $(P)
+
+sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SCHEDULER=tcp://host:8786]
+	@$(PYTHON) -m pagedkv_nb.study.sweep "$(NB)" "$(GRID)" "$(SCHEDULER)"
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks

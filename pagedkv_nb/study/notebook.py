@@ -1,6 +1,7 @@
 """What a notebook needs from Jupyter: figures with alt text, and the source it runs."""
 import os
 from base64 import b64encode
+from contextlib import suppress
 from html import escape
 from inspect import getsource
 from io import BytesIO
@@ -54,17 +55,20 @@ def rendered(fig, kind, metadata):
 
 def write_together(files):
     """Write {path: bytes}: all lie complete beside their places before one is replaced,
-    and a failure leaves nothing behind."""
-    parts = {path: path.with_name(path.name + ".part") for path in files}
+    and a failure leaves nothing behind. OSError names the path that cannot be written."""
+    parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
     try:
         for path, part in parts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(files[path])
         for path, part in parts.items():
             os.replace(part, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         for part in parts.values():
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def source(*objects):
