@@ -1,0 +1,145 @@
+"""Memory through time: which request holds which slots in which iteration."""
+from itertools import cycle
+from string import ascii_uppercase
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
+
+from .style import COLOURS, POINTS, REQUEST_COLOURS, on
+
+PALETTE = REQUEST_COLOURS[:6]  # pale yellow could not be told from white
+LETTER = 7.5  # points
+KEY = "full colour: a token    pale: reserved, empty    white: free    letter: the request"
+PANEL = 440, 90  # points, about
+
+
+def record(server, iterations):
+    """Step a server that often; the pieces of memory its requests held meanwhile, a row each.
+
+    `first_slot` and `slots` say where a piece lies, `start` and `end` (excluded) in which
+    iterations; `tokens` were written into it, or its `slots` if fewer, at the start, and one
+    more in each iteration (negative: so many are written elsewhere first).
+    """
+    held, rows, begin = {}, [], server.clock
+    for now in range(iterations):
+        server.step()
+        seen = {}
+        for request in server.running:
+            tokens = request.tokens_before(server.clock)
+            for place in server.memory.pieces(request):
+                seen[request.number, *place] = tokens
+                tokens -= place[1]
+        rows += [(*key, *held.pop(key), now) for key in [*held] if key not in seen]
+        held.update((key, (seen[key], now)) for key in seen if key not in held)
+    rows += [(*key, *held[key], server.clock - begin) for key in held]
+    columns = ["request", "first_slot", "slots", "tokens", "start", "end"]
+    return joined(pd.DataFrame(rows, columns=columns))
+
+
+def joined(table):
+    """The same pieces with neighbours in one row that are one stretch of a request."""
+    table = table.sort_values(["request", "start", "end", "first_slot"])
+    before = table.shift()
+    same = (table[["request", "start", "end"]] == before[["request", "start", "end"]]).all(axis=1)
+    same &= table["first_slot"] == before["first_slot"] + before["slots"]
+    same &= table["tokens"] == before["tokens"] - before["slots"]
+    stretches = table.groupby((~same).cumsum())
+    how = dict.fromkeys(table, "first") | {"slots": "sum"}
+    return stretches.agg(how).reset_index(drop=True)
+
+
+def letters(number):
+    """The name of a request: A to Z, then AA, AB ..."""
+    rest, last = divmod(number, 26)
+    return (letters(rest - 1) if rest else "") + ascii_uppercase[last]
+
+
+def request_colours(pieces):
+    """{request: colour}: the largest first, each in the colour that covers least so far."""
+    areas = (pieces["slots"] * (pieces["end"] - pieces["start"])).groupby(pieces["request"])
+    covered, colours = dict.fromkeys(PALETTE, 0), {}
+    for request, area in areas.sum().sort_values(ascending=False, kind="stable").items():
+        colours[request] = min(covered, key=covered.get)
+        covered[colours[request]] += area
+    return colours
+
+
+def memory_through_time(table, captions, slots, title):
+    """For each memory of `captions` {name: caption} a panel of its pieces in the table
+    (those of `record`, and their `memory`): full colour is written, pale is reserved."""
+    fig = Figure(figsize=(7, 1.8 * len(captions)))
+    fig.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
+    axes = fig.subplots(len(captions), 1, sharex=True, squeeze=False)[:, 0]
+    colours = request_colours(table[table["memory"] == [*captions][-1]])
+    for ax, (memory, caption) in zip(axes, captions.items()):
+        ax.set_title(caption, size=9, weight="normal")
+        ax.set(xlim=(0, table["end"].max()), ylim=(0, slots), ylabel="slot")
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10], integer=True))
+        ax.yaxis.set_major_formatter("{x:,.0f}")
+        draw_pieces(ax, table[table["memory"] == memory], colours)
+    axes[-1].set_xlabel("iteration", loc="left")
+    axes[-1].annotate(KEY, (1, 0), (0, -22), xycoords="axes fraction", textcoords=POINTS,
+                      ha="right", va="top", size=8.5, color=COLOURS["text"])
+    return fig
+
+
+def draw_pieces(ax, pieces, colours):
+    """Each piece as a pale box, what is written in it in full colour, and letters where
+    there is room for one."""
+    colours = dict(zip(pieces["request"], cycle(PALETTE))) | colours
+    for colour in PALETTE:
+        own = [p for p in pieces.itertuples() if colours[p.request] == colour]
+        fill(ax, [box(p) for p in own if p.tokens < p.slots], pale(colour))
+        fill(ax, [written(p) for p in own if p.tokens + p.end > p.start], colour)
+    largest = pieces.assign(area=pieces["slots"] * (pieces["end"] - pieces["start"]))
+    for piece in largest.sort_values("area").groupby("request").tail(1).itertuples():
+        label(ax, piece, colours[piece.request])
+
+
+def fill(ax, polygons, colour):
+    """Polygons of one colour, without blurred seams between neighbours."""
+    points = [point for polygon in polygons for point in [*polygon, (0, 0)]]
+    codes = [code for polygon in polygons for code in
+             [Path.MOVETO, *[Path.LINETO] * (len(polygon) - 1), Path.CLOSEPOLY]]
+    if points:
+        ax.add_patch(PathPatch(Path(points, codes), fc=colour, lw=0, antialiased=False))
+
+
+def pale(colour):
+    """A colour for what is reserved and not written."""
+    return tuple(1 - 0.27 * (1 - int(colour[i:i + 2], 16) / 255) for i in (1, 3, 5))
+
+
+def box(piece):
+    """The corners of a piece."""
+    low, high = piece.first_slot, piece.first_slot + piece.slots
+    return [(piece.start, low), (piece.end, low), (piece.end, high), (piece.start, high)]
+
+
+def written(piece):
+    """The corners of what is written in a piece: it rises by a slot an iteration."""
+    low, first = piece.first_slot, piece.start + max(0, -piece.tokens)
+    height = min(max(0, piece.tokens), piece.slots)
+    top = min(piece.tokens + piece.end - piece.start, piece.slots)
+    full = min(piece.end, piece.start + max(0, piece.slots - piece.tokens))
+    return [(first, low), (piece.end, low), (piece.end, low + top), (full, low + top),
+            (first, low + height)]
+
+
+def label(ax, piece, colour):
+    """The request's letter in the upper left corner, if there is room for it."""
+    per_iteration = PANEL[0] / ax.get_xlim()[1]
+    per_slot = PANEL[1] / ax.get_ylim()[1]
+    text = letters(piece.request)
+    wide = (piece.end - piece.start) * per_iteration > LETTER * len(text) + 3
+    empty = (piece.slots - piece.tokens - LETTER / per_iteration) * per_slot
+    full = min(piece.tokens, piece.slots) * per_slot
+    if wide and max(full, empty) > LETTER:
+        low, edge, ink = piece.first_slot, "bottom", on(colour)
+        if empty > LETTER:
+            low, edge, ink = low + piece.slots, "top", COLOURS["text"]
+        ax.annotate(text, (piece.start, low), (3, 0), textcoords=POINTS, va=edge, color=ink,
+                    size=LETTER)
