@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool, paged_utilisation
@@ -222,3 +222,36 @@ def test_all_vllm_recordings_replay(shared):
     assert paths
     for path in paths:
         check_recording(path.read_text())
+
+
+@given(st.integers(1, 9), st.lists(st.integers(0, 5), max_size=5))
+def test_pages_taken_together_are_pages_allocated_in_turn(total, wanted):
+    together, in_turn = PagePool(total), PagePool(total)
+    for n in wanted:
+        if n > together.n_free:
+            with pytest.raises(OutOfPages, match=f"pages needed: {n}, free: {in_turn.n_free}"):
+                together.take(n)
+        else:
+            assert together.take(n) == [in_turn.allocate() for _ in range(n)]
+        assert (together._free, together._ref_counts) == (in_turn._free, in_turn._ref_counts)
+
+
+def test_a_request_sees_that_its_last_page_was_shared_or_freed_behind_its_back():
+    pool = PagePool(4, 4)
+    request = PagedRequest(pool)
+    request.append()
+    request.append()
+    pool.share(request.block_table[-1])
+    assert request.append() == (0, 1) and pool.ref_count(0) == 1
+    pool.release(1)
+    with pytest.raises(ValueError, match="page 1 is free: nobody holds it"):
+        request.append()
+    assert request.n_tokens == 3
+
+
+def test_a_request_that_is_alone_again_writes_without_a_copy():
+    pool = PagePool(4, 4)
+    request = PagedRequest(pool)
+    request.append(2)
+    request.fork().free()
+    assert request.append() is None and request.block_table == [0]
