@@ -138,8 +138,8 @@ def label(ax, piece, colour):
     empty = (piece.slots - piece.tokens - LETTER / per_iteration) * per_slot
     full = min(piece.tokens, piece.slots) * per_slot
     if wide and max(full, empty) > LETTER:
-        low, edge, ink = piece.first_slot, "bottom", on(colour)
+        low, edge, gap, ink = piece.first_slot, "bottom", 0.5, on(colour)
         if empty > LETTER:
-            low, edge, ink = low + piece.slots, "top", COLOURS["text"]
-        ax.annotate(text, (piece.start, low), (3, 0), textcoords=POINTS, va=edge, color=ink,
+            low, edge, gap, ink = low + piece.slots, "top", -1, COLOURS["text"]
+        ax.annotate(text, (piece.start, low), (3, gap), textcoords=POINTS, va=edge, color=ink,
                     size=LETTER)
