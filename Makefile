@@ -35,8 +35,8 @@ run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_siz
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks
 
-bench: $(READY)  ## measure the page pool and the simulated server
-	$(PYTHON) -m pytest --benchmark-enable --benchmark-only pagedkv_nb/tests
+bench: $(READY)  ## measure everything that must be quick, each against a yardstick
+	@$(PYTHON) -m pagedkv_nb.study.bench
 
 lock:  ## pin the newest versions of all packages (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --no-annotate \

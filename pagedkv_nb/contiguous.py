@@ -1,5 +1,5 @@
 """Memory handed out as one contiguous piece a request: how much, where, what is lost."""
-from .parameter import positive_int, positive_ints
+from .parameter import positive_int, positive_ints, total
 
 STATES = ("used", "reserved", "internal", "external")
 
@@ -173,4 +173,4 @@ def naive_utilisation(lengths, max_seq_len):
     ValueError if there are no lengths or one is not from 1 to the maximum."""
     max_seq_len = positive_int("max_seq_len", max_seq_len)
     lengths = positive_ints("lengths", lengths, most=max_seq_len)
-    return sum(lengths) / (max_seq_len * len(lengths))
+    return total(lengths) / (max_seq_len * len(lengths))

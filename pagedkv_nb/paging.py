@@ -2,7 +2,7 @@
 from itertools import repeat
 from operator import index
 
-from .parameter import positive_int, positive_ints
+from .parameter import positive_int, positive_ints, total
 
 
 class OutOfPages(MemoryError):
@@ -62,13 +62,13 @@ class PagePool:
 
     def share(self, page):
         """Add a holder to a page in use; ValueError if it is free."""
-        self._ref_counts[page] = self._held(page) + 1
+        self._ref_counts[page] = (self._ref_counts.get(page) or self._held(page)) + 1
         if page in self._writers:
             self._writers.pop(page).must_ask()
 
     def release(self, page):
         """Remove a holder; the last one frees the page. ValueError if it is free already."""
-        count = self._held(page)
+        count = self._ref_counts.get(page) or self._held(page)
         if count > 1:
             self._ref_counts[page] = count - 1
         else:
@@ -90,11 +90,9 @@ class PagePool:
 
     def _held(self, page):
         """The ref count of a page in use; ValueError if it is free."""
-        count = self._ref_counts.get(page)
-        if count is None:
-            self.ref_count(page)  # no such page?
+        if not self.ref_count(page):
             raise ValueError(f"page {page} is free: nobody holds it")
-        return count
+        return self._ref_counts[page]
 
 
 class PagedRequest:
@@ -122,16 +120,16 @@ class PagedRequest:
         if n_tokens == 1 and self.n_tokens < self._own_until:
             self.n_tokens += 1  # the common case: room in a page of our own
             return None
-        if n_tokens == 1 and self.n_tokens == len(self._table) * self.pool.page_size:
+        if n_tokens == 1 and self.n_tokens == self._own_until:
             return self._append_page()
         return self._append_pages(n_tokens)
 
     def _append_page(self):
         """`append` of one token that starts a page."""
         page = self.pool.allocate()
-        self._table.append(page)
-        self._own_until = self.n_tokens + self.pool.page_size
         self.pool._writers[page] = self
+        self._table.append(page)
+        self._own_until += self.pool.page_size
         self.n_tokens += 1
 
     def _append_pages(self, n_tokens):
@@ -175,4 +173,6 @@ def paged_utilisation(lengths, page_size):
     ValueError if there are none or one is not positive."""
     page_size = positive_int("page_size", page_size)
     lengths = positive_ints("lengths", lengths)
-    return sum(lengths) / (page_size * sum(-(-n // page_size) for n in lengths))
+    pages = (-(-lengths // page_size) if hasattr(lengths, "sum")  # an array
+             else [-(-n // page_size) for n in lengths])
+    return total(lengths) / (page_size * total(pages))

@@ -13,10 +13,19 @@ def positive_int(name, value, most=None, least=1):
 
 
 def positive_ints(name, values, most=None):
-    """The values as a list of ints; ValueError if there are none, or by the first bad one."""
+    """The values as a list of ints, an array of whole numbers as one of int64; ValueError if
+    there are none, or by the first bad one."""
     if isinstance(values, str) or not hasattr(values, "__len__") or len(values) == 0:
         raise ValueError(f"{name}={values!r}: must be a list of at least one whole number")
+    if getattr(getattr(values, "dtype", None), "kind", "") in ("i", "u") and values.ndim == 1:
+        if values.min() >= 1 and (most is None or values.max() <= most):
+            return values.astype("int64")
     return [positive_int(f"{name}[{i}]", value, most) for i, value in enumerate(values)]
+
+
+def total(values):
+    """The sum of a list or an array of ints, as an int."""
+    return int(values.sum()) if hasattr(values, "sum") else sum(values)
 
 
 def number(name, value, least=0.0, most=float("inf")):

@@ -4,10 +4,12 @@ from collections import Counter
 from importlib.resources import files
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool, paged_utilisation
 from pagedkv_nb.recording import replay
 
@@ -255,3 +257,17 @@ def test_a_request_that_is_alone_again_writes_without_a_copy():
     request.append(2)
     request.fork().free()
     assert request.append() is None and request.block_table == [0]
+
+
+@given(st.lists(st.integers(1, 255), min_size=1), st.integers(1, 300),
+       st.sampled_from(["int64", "int32", "uint8", "uint64"]))
+def test_utilisations_of_arrays_are_those_of_lists(lengths, page_size, dtype):
+    array = np.array(lengths, dtype)
+    assert paged_utilisation(array, page_size) == paged_utilisation(lengths, page_size)
+    assert naive_utilisation(array, 255) == naive_utilisation(lengths, 255)
+
+
+@pytest.mark.parametrize("lengths", [np.array([3, 0]), np.array([1.5]), np.array([[1]]), np.array([])])
+def test_bad_arrays_are_refused(lengths):
+    with pytest.raises(ValueError, match="lengths"):
+        paged_utilisation(lengths, 4)
