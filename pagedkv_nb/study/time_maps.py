@@ -58,11 +58,13 @@ def letters(number):
 
 
 def request_colours(pieces):
-    """{request: colour}: the largest first, each in the colour that covers least so far."""
+    """{request: colour}: not that of the three before it, and of the others the one that
+    covers least so far."""
     areas = (pieces["slots"] * (pieces["end"] - pieces["start"])).groupby(pieces["request"])
     covered, colours = dict.fromkeys(PALETTE, 0), {}
-    for request, area in areas.sum().sort_values(ascending=False, kind="stable").items():
-        colours[request] = min(covered, key=covered.get)
+    for request, area in areas.sum().items():
+        near = [*colours.values()][-3:]
+        colours[request] = min((c for c in PALETTE if c not in near), key=covered.get)
         covered[colours[request]] += area
     return colours
 
