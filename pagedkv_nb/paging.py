@@ -52,9 +52,9 @@ class PagePool:
 
     def take(self, n):
         """n free pages at once, each with ref count 1; OutOfPages if there are fewer."""
-        left = len(self._free) - n
-        if left < 0:
-            raise OutOfPages(f"pages needed: {n}, free: {len(self._free)}")
+        left = self.n_free - n
+        if not 0 <= left <= self.n_free:
+            raise OutOfPages(f"pages needed: {n}, free: {self.n_free}")
         pages = self._free[left:][::-1]
         del self._free[left:]
         self._ref_counts.update(zip(pages, repeat(1)))
@@ -64,7 +64,7 @@ class PagePool:
         """Add a holder to a page in use; ValueError if it is free."""
         self._ref_counts[page] = (self._ref_counts.get(page) or self._held(page)) + 1
         if page in self._writers:
-            self._writers.pop(page).must_ask()
+            self._writers.pop(page)._own_until = 0  # it must look again
 
     def release(self, page):
         """Remove a holder; the last one frees the page. ValueError if it is free already."""
@@ -75,7 +75,7 @@ class PagePool:
             del self._ref_counts[page]
             self._free.append(page)
             if page in self._writers:
-                self._writers.pop(page).must_ask()
+                self._writers.pop(page)._own_until = 0  # it must look again
 
     def cow_copy(self, page):
         """A page its holder may write: the same one if nobody else holds it, else a new
@@ -149,10 +149,6 @@ class PagedRequest:
         pool._writers[table[-1]] = self
         return moved
 
-    def must_ask(self):
-        """The last page is shared now: look at its ref count before the next token."""
-        self._own_until = 0
-
     def fork(self, name=""):
         """A new request with the same tokens, which shares every page."""
         twin = PagedRequest(self.pool, name)
@@ -173,6 +169,11 @@ def paged_utilisation(lengths, page_size):
     ValueError if there are none or one is not positive."""
     page_size = positive_int("page_size", page_size)
     lengths = positive_ints("lengths", lengths)
-    pages = (-(-lengths // page_size) if hasattr(lengths, "sum")  # an array
-             else [-(-n // page_size) for n in lengths])
-    return total(lengths) / (page_size * total(pages))
+    return total(lengths) / (page_size * pages_for(lengths, page_size))
+
+
+def pages_for(lengths, page_size):
+    """Pages that hold all of the lengths, a list or an array."""
+    if hasattr(lengths, "sum"):
+        return int((-(-lengths // page_size)).sum())
+    return sum(-(-n // page_size) for n in lengths)
