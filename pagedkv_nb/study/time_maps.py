@@ -13,28 +13,52 @@ from .style import COLOURS, POINTS, REQUEST_COLOURS, on
 PALETTE = REQUEST_COLOURS[:6]  # pale yellow could not be told from white
 LETTER = 7.5  # points
 KEY = "full colour: a token    pale: reserved, empty    white: free    letter: the request"
+FEW = 300  # pieces
 PANEL = 440, 90  # points, about
+
+
+class Watched:
+    """A memory that calls `look` when an iteration is accounted for: every running request
+    has its token, and nobody has left yet."""
+
+    def __init__(self, memory, look):
+        """All else is the memory's own."""
+        self.memory, self.look = memory, look
+
+    def __getattr__(self, name):
+        """What the memory has by that name."""
+        return getattr(self.memory, name)
+
+    def account(self, final, used):
+        """The memory's account, after a look."""
+        self.look()
+        return self.memory.account(final, used)
 
 
 def record(server, iterations):
     """Step a server that often; the pieces of memory its requests held meanwhile, a row each.
 
     `first_slot` and `slots` say where a piece lies, `start` and `end` (excluded) in which
-    iterations; `tokens` were written into it, or its `slots` if fewer, at the start, and one
-    more in each iteration (negative: so many are written elsewhere first).
+    iterations; `tokens` were written into it, or its `slots` if fewer, in the first of them,
+    and one more in each (negative: so many are written elsewhere first).
     """
-    held, rows, begin = {}, [], server.clock
-    for now in range(iterations):
-        server.step()
-        seen = {}
+    memory, begin, held, rows = server.memory, server.clock, {}, []
+
+    def look():
+        now, seen = server.clock - begin, {}
         for request in server.running:
-            tokens = request.tokens_before(server.clock)
-            for place in server.memory.pieces(request):
+            tokens = request.tokens_before(server.clock + 1)
+            for place in memory.pieces(request):
                 seen[request.number, *place] = tokens
                 tokens -= place[1]
-        rows += [(*key, *held.pop(key), now) for key in [*held] if key not in seen]
+        rows.extend((*key, *held.pop(key), now) for key in [*held] if key not in seen)
         held.update((key, (seen[key], now)) for key in seen if key not in held)
-    rows += [(*key, *held[key], server.clock - begin) for key in held]
+
+    server.memory = Watched(memory, look)
+    for _ in range(iterations):
+        server.step()
+    server.memory = memory
+    rows += [(*key, *held[key], iterations) for key in held]
     columns = ["request", "first_slot", "slots", "tokens", "start", "end"]
     return joined(pd.DataFrame(rows, columns=columns))
 
@@ -96,6 +120,9 @@ def draw_pieces(ax, pieces, colours):
         own = [p for p in pieces.itertuples() if colours[p.request] == colour]
         fill(ax, [box(p) for p in own if p.tokens < p.slots], pale(colour))
         fill(ax, [written(p) for p in own if p.tokens + p.end > p.start], colour)
+    if len(pieces) < FEW:  # a hairline where one begins
+        low, high = pieces["first_slot"], pieces["first_slot"] + pieces["slots"]
+        ax.vlines(pieces["start"], low, high, color="white", lw=0.7, antialiased=False)
     largest = pieces.assign(area=pieces["slots"] * (pieces["end"] - pieces["start"]))
     for piece in largest.sort_values("area").groupby("request").tail(1).itertuples():
         label(ax, piece, colours[piece.request])
