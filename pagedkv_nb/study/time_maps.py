@@ -1,8 +1,7 @@
-"""Memory through time: which request holds which slots in which iteration."""
+"""Memory through time, drawn: iterations to the right, slots up, colour by request."""
 from itertools import cycle
 from string import ascii_uppercase
 
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -12,67 +11,10 @@ from .style import COLOURS, POINTS, REQUEST_COLOURS, on
 
 PALETTE = REQUEST_COLOURS[:6]  # pale yellow could not be told from white
 LETTER = 7.5  # points
-KEY = "full colour: a token    pale: reserved, empty    white: free    letter: the request"
+KEY = "    ".join(["full colour: a token", "pale: reserved, empty", "white: free",
+                   "letter: the request"])
 FEW = 300  # pieces
 PANEL = 440, 90  # points, about
-
-
-class Watched:
-    """A memory that calls `look` when an iteration is accounted for: every running request
-    has its token, and nobody has left yet."""
-
-    def __init__(self, memory, look):
-        """All else is the memory's own."""
-        self.memory, self.look = memory, look
-
-    def __getattr__(self, name):
-        """What the memory has by that name."""
-        return getattr(self.memory, name)
-
-    def account(self, final, used):
-        """The memory's account, after a look."""
-        self.look()
-        return self.memory.account(final, used)
-
-
-def record(server, iterations):
-    """Step a server that often; the pieces of memory its requests held meanwhile, a row each.
-
-    `first_slot` and `slots` say where a piece lies, `start` and `end` (excluded) in which
-    iterations; `tokens` were written into it, or its `slots` if fewer, in the first of them,
-    and one more in each (negative: so many are written elsewhere first).
-    """
-    memory, begin, held, rows = server.memory, server.clock, {}, []
-
-    def look():
-        now, seen = server.clock - begin, {}
-        for request in server.running:
-            tokens = request.tokens_before(server.clock + 1)
-            for place in memory.pieces(request):
-                seen[request.number, *place] = tokens
-                tokens -= place[1]
-        rows.extend((*key, *held.pop(key), now) for key in [*held] if key not in seen)
-        held.update((key, (seen[key], now)) for key in seen if key not in held)
-
-    server.memory = Watched(memory, look)
-    for _ in range(iterations):
-        server.step()
-    server.memory = memory
-    rows += [(*key, *held[key], iterations) for key in held]
-    columns = ["request", "first_slot", "slots", "tokens", "start", "end"]
-    return joined(pd.DataFrame(rows, columns=columns))
-
-
-def joined(table):
-    """The same pieces with neighbours in one row that are one stretch of a request."""
-    table = table.sort_values(["request", "start", "end", "first_slot"])
-    before = table.shift()
-    same = (table[["request", "start", "end"]] == before[["request", "start", "end"]]).all(axis=1)
-    same &= table["first_slot"] == before["first_slot"] + before["slots"]
-    same &= table["tokens"] == before["tokens"] - before["slots"]
-    stretches = table.groupby((~same).cumsum())
-    how = dict.fromkeys(table, "first") | {"slots": "sum"}
-    return stretches.agg(how).reset_index(drop=True)
 
 
 def letters(number):
@@ -82,20 +24,21 @@ def letters(number):
 
 
 def request_colours(pieces):
-    """{request: colour}: not that of the three before it, and of the others the one that
+    """{request: colour}: none of the three before it, and of the others the one that
     covers least so far."""
-    areas = (pieces["slots"] * (pieces["end"] - pieces["start"])).groupby(pieces["request"])
+    areas = pieces["slots"] * (pieces["end"] - pieces["start"])
     covered, colours = dict.fromkeys(PALETTE, 0), {}
-    for request, area in areas.sum().items():
+    for request, area in areas.groupby(pieces["request"]).sum().items():
         near = [*colours.values()][-3:]
-        colours[request] = min((c for c in PALETTE if c not in near), key=covered.get)
-        covered[colours[request]] += area
+        colour = min((c for c in PALETTE if c not in near), key=covered.get)
+        colours[request] = colour
+        covered[colour] += area
     return colours
 
 
 def memory_through_time(table, captions, slots, title):
     """For each memory of `captions` {name: caption} a panel of its pieces in the table
-    (those of `record`, and their `memory`): full colour is written, pale is reserved."""
+    (of `record`, with their `memory`): full colour is written, pale is reserved."""
     fig = Figure(figsize=(7, 1.8 * len(captions)))
     fig.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
     axes = fig.subplots(len(captions), 1, sharex=True, squeeze=False)[:, 0]
@@ -103,12 +46,12 @@ def memory_through_time(table, captions, slots, title):
     for ax, (memory, caption) in zip(axes, captions.items()):
         ax.set_title(caption, size=9, weight="normal")
         ax.set(xlim=(0, table["end"].max()), ylim=(0, slots), ylabel="slot")
-        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10], integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_formatter("{x:,.0f}")
         draw_pieces(ax, table[table["memory"] == memory], colours)
     axes[-1].set_xlabel("iteration", loc="left")
-    axes[-1].annotate(KEY, (1, 0), (0, -22), xycoords="axes fraction", textcoords=POINTS,
-                      ha="right", va="top", size=8.5, color=COLOURS["text"])
+    axes[-1].annotate(KEY, (1, 0), (0, -22), xycoords="axes fraction", ha="right",
+                      va="top", textcoords=POINTS, size=8.5, color=COLOURS["text"])
     return fig
 
 
@@ -123,8 +66,9 @@ def draw_pieces(ax, pieces, colours):
     if len(pieces) < FEW:  # a hairline where one begins
         low, high = pieces["first_slot"], pieces["first_slot"] + pieces["slots"]
         ax.vlines(pieces["start"], low, high, color="white", lw=0.7, antialiased=False)
-    largest = pieces.assign(area=pieces["slots"] * (pieces["end"] - pieces["start"]))
-    for piece in largest.sort_values("area").groupby("request").tail(1).itertuples():
+    sized = pieces.assign(area=pieces["slots"] * (pieces["end"] - pieces["start"]))
+    sized = sized.sort_values("area", kind="stable")
+    for piece in sized.groupby("request").tail(1).itertuples():
         label(ax, piece, colours[piece.request])
 
 
@@ -145,7 +89,8 @@ def pale(colour):
 def box(piece):
     """The corners of a piece."""
     low, high = piece.first_slot, piece.first_slot + piece.slots
-    return [(piece.start, low), (piece.end, low), (piece.end, high), (piece.start, high)]
+    left, right = piece.start, piece.end
+    return [(left, low), (right, low), (right, high), (left, high)]
 
 
 def written(piece):
@@ -170,5 +115,5 @@ def label(ax, piece, colour):
         low, edge, gap, ink = piece.first_slot, "bottom", 0.5, on(colour)
         if empty > LETTER:
             low, edge, gap, ink = low + piece.slots, "top", -1, COLOURS["text"]
-        ax.annotate(text, (piece.start, low), (3, gap), textcoords=POINTS, va=edge, color=ink,
-                    size=LETTER)
+        ax.annotate(text, (piece.start, low), (3, gap), textcoords=POINTS, va=edge,
+                    color=ink, size=LETTER)

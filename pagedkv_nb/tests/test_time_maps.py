@@ -9,8 +9,9 @@ from matplotlib.colors import to_rgb
 from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.memory import PlainPagedMemory, ReservedMemory
 from pagedkv_nb.serving import Server
-from pagedkv_nb.study.time_maps import (PALETTE, joined, letters, memory_through_time, pale,
-                                        record, request_colours, written)
+from pagedkv_nb.study.occupancy import joined, record
+from pagedkv_nb.study.time_maps import (PALETTE, letters, memory_through_time, pale,
+                                        request_colours, written)
 from pagedkv_nb.workload import Workload
 
 MEMORIES = [lambda: ReservedMemory(90, "max", 40), lambda: ReservedMemory(90, "oracle", 40),

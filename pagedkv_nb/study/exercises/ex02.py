@@ -8,10 +8,12 @@ def exercise_1(answer):
     if len(states) != 4:
         return "four numbers are asked for: used, reserved, internal, external"
     if states[:2] != [11, 5]:
-        return "how many tokens are written, and how many will be, is not the server's choice"
+        return "what is written, and what will be, is not the server's choice"
     if sum(states) != 28:
         return "every slot of the memory is in one state, so the four sum to 28"
-    return None if states == [11, 5, 11, 1] else "do three reservations still fit, and what is left?"
+    if states != [11, 5, 11, 1]:
+        return "do three reservations still fit, and what is left of the memory?"
+    return None
 
 
 def exercise_2(answer):
@@ -30,11 +32,12 @@ def holes_of(pieces, slots):
 
 
 def exercise_3(best_fit):
-    """`best_fit(pieces, slots, size)`: the address of the smallest hole that is enough."""
+    """`best_fit(pieces, slots, size)`: where the smallest hole that is enough lies."""
     rng = Random(3)
-    fixed = [([], 16, 5), ([(0, 5)], 16, 5), ([(0, 16)], 16, 1), ([(5, 11)], 16, 5),
+    cases = [([], 16, 5), ([(0, 5)], 16, 5), ([(0, 16)], 16, 1), ([(5, 11)], 16, 5),
              ([(6, 4), (14, 2)], 16, 3), ([(4, 1), (9, 1), (14, 2)], 16, 4)]
-    return next(filter(None, (judged(best_fit, *case) for case in [*fixed, *drawn(rng)])), None)
+    cases += drawn(rng)
+    return next(filter(None, (judged(best_fit, *case) for case in cases)), None)
 
 
 def drawn(rng):
@@ -48,15 +51,20 @@ def judged(best_fit, pieces, slots, size):
     """A hint on one case, or None if the answer is right."""
     given = list(pieces)
     found = best_fit(given, slots, size)
-    large = [(length, at) for at, length in holes_of(pieces, slots) if length >= size]
-    case = f"pieces {pieces}, {slots} slots, {size} asked for: "
-    if given != pieces:
-        return case + "the list of pieces was changed; only say where the hole is"
-    if not large:
-        return None if found is None else case + "no hole is large enough; say so with None"
+    enough = {at: length for at, length in holes_of(pieces, slots) if length >= size}
+    right = min(enough, key=lambda at: (enough[at], at), default=None)
+    hint = "the list of pieces was changed; only say where the hole is"
+    if given == pieces:
+        hint = None if found == right else missed(found, enough)
+    return hint and f"pieces {pieces}, {slots} slots, {size} asked for: {hint}"
+
+
+def missed(found, enough):
+    """What a wrong address forgot; `enough` are the holes that are large enough."""
+    if not enough:
+        return "no hole is large enough; say so with None"
     if found is None:
-        return case + "there is a hole; was the one before the first or after the last piece seen?"
-    if found not in [at for _, at in large]:
-        return case + f"at {found} no hole begins that is large enough"
-    return None if found == min(large)[1] else case + (
-        "a smaller hole is enough, or an equal one lies lower")
+        return "there is a hole; before the first piece, or after the last piece?"
+    if found not in enough:
+        return f"at {found} no hole begins that is large enough"
+    return "a smaller hole is enough, or an equal one lies lower"

@@ -13,36 +13,40 @@ def exercise_1(answer):
         return "utilisation is a share, from 0 to 1"
     if isclose(answer, 38 / 40, rel_tol=0.005):
         return "a page that is begun is taken whole"
-    right = isclose(answer, 38 / 48, rel_tol=0.005)
-    return None if right else "count the pages of each request and round up; then tokens / slots"
+    if not isclose(answer, 38 / 48, rel_tol=0.005):
+        return "count each request's pages and round up; then tokens / slots"
+    return None
 
 
 def exercise_2(answer):
-    """The batch whose naive utilisation strays by a standard deviation of 0.1 points."""
+    """The batch whose naive utilisation has a standard deviation of 0.1 points."""
     lengths, probability = article_distribution()
     variance = probability @ lengths**2 - (probability @ lengths) ** 2
     ratio = variance**0.5 / 2048 / 0.001
     if isclose(answer, ratio**2, rel_tol=0.02):
         return None
     if isclose(answer, ratio, rel_tol=0.05):
-        return "the spread falls with the root of the batch size, not with the batch size"
+        return "the spread falls with the root of the batch size, not with the size"
     if isclose(answer, (ratio / 100) ** 2, abs_tol=1.5):
         return "0.1 points are 0.001 of utilisation"
     return "the spread of one request is `one_sd`; which n brings it down to 0.001?"
 
 
 def cost(lengths, entry, size):
-    """Empty slots of the last pages, and `entry` slots for each line of the block tables."""
+    """Empty slots of last pages, and `entry` slots a line of the block tables."""
     pages = sum(-(-n // size) for n in lengths)
     return pages * size - sum(lengths) + entry * pages
 
 
 def exercise_3(best_page_size):
-    """`best_page_size(lengths, entry, sizes)`: the size of least cost, the smallest if equal."""
+    """`best_page_size(lengths, entry, sizes)`: the least cost, the smaller if equal."""
     rng = Random(5)
-    cases = [([5, 16, 17], 0, [1, 8, 16]), ([5, 16, 17], 100, [8, 16, 32]), ([7], 2, [16, 8, 4])]
-    cases += [([rng.randint(1, 900) for _ in range(rng.randint(1, 40))], rng.choice([0, 1, 4, 9]),
-               rng.sample([1, 2, 4, 8, 16, 32, 64, 128], 5)) for _ in range(200)]
+    few = [5, 16, 17]
+    cases = [(few, 0, [1, 8, 16]), (few, 100, [8, 16, 32]), ([7], 2, [16, 8, 4])]
+    for _ in range(200):
+        lengths = [rng.randint(1, 900) for _ in range(rng.randint(1, 40))]
+        sizes = rng.sample([1, 2, 4, 8, 16, 32, 64, 128], 5)
+        cases.append((lengths, rng.choice([0, 1, 4, 9]), sizes))
     return next(filter(None, (judged(best_page_size, *case) for case in cases)), None)
 
 
@@ -51,7 +55,8 @@ def judged(best_page_size, lengths, entry, sizes):
     found = best_page_size(list(lengths), entry, list(sizes))
     costs = {size: cost(lengths, entry, size) for size in sizes}
     right = min(sizes, key=lambda size: (costs[size], size))
-    case = f"lengths {lengths[:5]}{'...' if lengths[5:] else ''}, entry {entry}, sizes {sizes}: "
+    first = f"{lengths[:5]}{'...' if lengths[5:] else ''}"
+    case = f"lengths {first}, entry {entry}, sizes {sizes}: "
     if found not in costs:
         return case + f"{found} is none of the sizes"
     if found == right:
@@ -60,4 +65,4 @@ def judged(best_page_size, lengths, entry, sizes):
         return case + "of two sizes that cost the same the smaller is asked for"
     if found == min(sizes):
         return case + "small pages waste little, but each has a line in the block table"
-    return case + "the empty slots of last pages cost too: round the pages of each request up"
+    return case + "empty slots of last pages cost too: round each request's pages up"
