@@ -211,6 +211,8 @@ def test_preemption_sends_the_youngest_back_and_counts_what_is_lost():
     assert (first.number, first.preemptions) == (0, 0)
     assert (second.number, second.preemptions) == (1, 1)
     assert second.recomputed_tokens == 8 and server.memory.pool.n_used == 0
+    state = steady_state(server, drop=0)
+    assert (state["preemptions_per_request"], state["recomputed_tokens"]) == (0.5, 4)
 
 
 def test_an_empty_memory_keeps_nothing_back():
