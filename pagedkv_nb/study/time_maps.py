@@ -66,6 +66,8 @@ def draw_pieces(ax, pieces, colours):
     if len(pieces) < FEW:  # a hairline where one begins
         low, high = pieces["first_slot"], pieces["first_slot"] + pieces["slots"]
         ax.vlines(pieces["start"], low, high, color="white", lw=0.7, antialiased=False)
+    else:  # pixels in the SVG too: a browser blurs thousands of thin boxes into white
+        ax.set_rasterization_zorder(1.2)  # not the axes, not the letters
     sized = pieces.assign(area=pieces["slots"] * (pieces["end"] - pieces["start"]))
     sized = sized.sort_values("area", kind="stable")
     for piece in sized.groupby("request").tail(1).itertuples():
