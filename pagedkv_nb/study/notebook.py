@@ -13,6 +13,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from ..parameter import shown
+
 WIDTH = 700  # pixels on the page
 
 
@@ -21,9 +23,13 @@ class Figures:
 
     def __init__(self, folder=""):
         """Only show if `folder` is empty; ValueError if it cannot be a folder."""
-        taken = isinstance(folder, str) and Path(folder).exists() and not Path(folder).is_dir()
-        if not isinstance(folder, str) or taken:
-            raise ValueError(f"figures_dir={folder!r}: must be a folder, or empty for no files")
+        try:
+            possible = Path(folder).is_dir() or not Path(folder).exists()
+        except (OSError, TypeError, ValueError):  # too long, no text, a null byte
+            possible = False
+        if not isinstance(folder, str) or not possible:
+            told = "must be a folder, or empty for no files"
+            raise ValueError(f"{shown('figures_dir', folder)}: {told}")
         self.folder = Path(folder) if folder else None
 
     def show(self, fig, name, alt, data):
