@@ -1,0 +1,97 @@
+"""A server whose iterations take time: requests a second, and how long each waits."""
+import numpy as np
+
+from .parameter import positive_int
+from .serving import Server
+
+
+class TimedServer(Server):
+    """A `Server` with a clock in seconds.
+
+    `arrival_s` are the times of the workload's next requests; without them the queue is
+    never empty. `now_s` is the time after the last iteration. Tokens are written at the end
+    of their iteration.
+    """
+
+    def __init__(self, memory, workload, time_model, arrival_s=None):
+        """An idle server at second 0."""
+        super().__init__(memory, workload, None if arrival_s is None else ())
+        self.time_model, self.now_s = time_model, 0.0
+        self.arrival_s = None if arrival_s is None else np.asarray(arrival_s, float).tolist()
+        self.iteration_s = []
+        self.times_s = []  # of each request: arrival, first token, end
+        self._passing = []  # (request, its tokens) admitted in this iteration
+
+    def step(self):
+        """One iteration; an idle server waits for the next arrival first."""
+        if self.arrival_s is not None:
+            self._arrivals()
+        self._passing = []
+        left = len(self.finished)
+        super().step()
+        running, _, used = self.history[-1][:3]
+        tokens = running - len(self._passing) + sum(n for _, n in self._passing)
+        seconds = self.time_model.seconds(tokens, used, running)
+        self.iteration_s.append(seconds)
+        self.now_s += seconds
+        for request, _ in self._passing:
+            if self.times_s[request.number][1] is None:
+                self.times_s[request.number][1] = self.now_s
+        for request in self.finished[left:]:
+            self.times_s[request.number][2] = self.now_s
+
+    def drain(self):
+        """Step until every request that arrives has left."""
+        while self.arrived < len(self.arrival_s) or self.running or self.waiting:
+            self.step()
+
+    def run_until(self, seconds):
+        """Step until that second."""
+        while self.now_s < seconds:
+            self.step()
+
+    def _arrivals(self):
+        """Those who are here by now join the queue."""
+        due = self.arrival_s
+        if not self.running and not self.waiting and self.arrived < len(due):
+            self.now_s = max(self.now_s, due[self.arrived])
+        while self.arrived < len(due) and due[self.arrived] <= self.now_s:
+            self._arrive(1)
+
+    def _arrive(self, count):
+        """Requests join the queue, and their arrival is noted."""
+        for number in range(self.arrived, self.arrived + count):
+            since = self.now_s if self.arrival_s is None else self.arrival_s[number]
+            self.times_s.append([since, None, None])
+        super()._arrive(count)
+
+    def _admit(self, request):
+        """Note whose tokens pass the layers in this iteration."""
+        super()._admit(request)
+        if not self._blocked:
+            self._passing.append((request, request.n_tokens))
+
+
+def report(server, drop=0.0):
+    """Of a timed run without its first share `drop` of iterations: requests a second, means
+    over time of requests at once, and milliseconds an iteration."""
+    start = int(drop * len(server.iteration_s))
+    seconds = np.array(server.iteration_s[start:])
+    begun = server.now_s - seconds.sum()
+    running = np.array([row[0] for row in server.history[start:]])
+    ended = sum(1 for *_, end in server.times_s if end is not None and end > begun)
+    return {"requests_per_s": ended / seconds.sum(),
+            "requests_at_once": (running * seconds).sum() / seconds.sum(),
+            "iteration_ms": 1e3 * seconds.mean()}
+
+
+def latencies(server):
+    """Means over the finished requests, in seconds: time to first token, time a token after
+    the first, and the paper's normalized latency, (end - arrival) / output tokens
+    (section 6.1)."""
+    outputs = np.array([r.output for r in server.finished])
+    arrived, first, end = np.array([server.times_s[r.number] for r in server.finished],
+                                   float).T
+    return {"time_to_first_token_s": (first - arrived).mean(),
+            "time_a_token_s": ((end - first) / np.maximum(1, outputs - 1)).mean(),
+            "normalized_latency_s": ((end - arrived) / outputs).mean()}
