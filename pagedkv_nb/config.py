@@ -37,9 +37,10 @@ UNDERSTOOD = set("""sliding_window use_sliding_window max_window_layers window_s
     num_kv_shared_layers multi_query_group_num kv_channels kv_lora_rank q_lora_rank
     qk_head_dim qk_rope_head_dim qk_nope_head_dim v_head_dim head_dim attention_head_dim
     global_head_dim num_global_key_value_heads chunk_size_feed_forward chunk_size
-    decoder_sparse_step mlp_layer_types no_repeat_ngram_size encoder_no_repeat_ngram_size
+    sliding_window_size activation_sparsity_pattern decoder_sparse_step mlp_layer_types
+    no_repeat_ngram_size encoder_no_repeat_ngram_size
     """.split())
-STATES = re.compile(r"^(mamba|ssm|linear|short_conv|conv|use_mamba|use_conv|lru)_")
+STATES = re.compile(r"^(layernorm_linear|mamba|ssm|linear|short_conv|conv|use_mamba|use_conv)_")
 
 
 class Fields(dict):
@@ -84,7 +85,7 @@ def model_fields(path):
     counts = layer_counts(config)
     check_understood(config, counts)
     counts.update(heads(config, counts), **sizes(config))
-    n_params = counted_parameters(config)
+    n_params = counted_parameters(config, counts)
     counts["params_billion"] = sum(n_params) / 1e9
     counts["checkpoint_bytes"] = checkpoint_bytes(config, file, n_params)
     return counts
@@ -140,4 +141,7 @@ def sizes(config):
              "intermediate": ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"),
              "max_context": ("max_position_embeddings", "n_positions", "max_seq_len",
                              "seq_length", "max_sequence_length", "n_ctx")}
+    inner = config.get("intermediate_size")
+    if isinstance(inner, list) and inner and all(type(n) is int for n in inner):
+        config["intermediate_size"] = max(inner)  # one a layer; the largest sets the peak
     return {size: config.whole(*fields, default=0, least=0) for size, fields in names.items()}

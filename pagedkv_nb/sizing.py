@@ -117,7 +117,7 @@ class Deployment:
     def admitted(self, n_tokens, dtype="fp16"):
         """Sequences of n tokens at the moment of admission, which vLLM V1 prints as "maximum
         concurrency": a local layer is charged its window and a whole batch of prefill, in
-        pages, with layers in equal groups (facts/servers.md)."""
+        pages, with layers of one shape in equal groups (facts/servers.md)."""
         model, pages = self.model, -(-n_tokens // BLOCK)
         full, local = model.layers - model.local_layers, model.local_layers
         size = min(filter(None, (full, local)))

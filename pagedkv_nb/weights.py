@@ -5,25 +5,35 @@ An estimate: norms, biases, vision and draft layers are left out; 0 where a part
 import json
 
 MIXERS = ("num_experts", "num_local_experts", "n_routed_experts")
+COUNTS = (*MIXERS, "moe_intermediate_size", "n_shared_experts", "decoder_sparse_step",
+          "moe_shared_expert_intermediate_size", "shared_expert_intermediate_size",
+          "intermediate_size", "intermediate_size_mlp", "interleave_moe_layer_step",
+          "first_k_dense_replace", "q_lora_rank", "qk_nope_head_dim", "v_head_dim")
 PLAIN = ("gpt2", "gptj", "gpt_neo", "gpt_neox", "gpt_bigcode", "falcon", "RefinedWeb", "opt",
          "RefinedWebModel", "bloom", "mpt", "phi", "starcoder2", "nemotron", "nemotron_h")
+TIED = ("gemma", "gpt2", "gpt_bigcode", "gpt_neo", "falcon", "RefinedWeb", "opt", "bloom", "mpt",
+        "cohere", "recurrent_gemma")  # input and output embedding are one, unless told
 
 
-def counted_parameters(config):
-    """(parameters outside experts, those of experts); (0, 0) if the config says too little."""
-    get = {field: value for field, value in config.items() if type(value) is int}
+def counted_parameters(config, shape):
+    """(parameters outside experts, those of experts) of a config whose heads are read;
+    (0, 0) if the config says too little."""
+    get = {field: value for field, value in config.items() if type(value) is int} | shape
     hidden = get.get("hidden_size") or get.get("n_embd") or get.get("d_model") or 0
     vocab = get.get("vocab_size") or get.get("padded_vocab_size") or 0
     n_layers = next((get[f] for f in ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
                      if f in get), 0)
     inner = get.get("intermediate_size") or get.get("n_inner") or get.get("ffn_dim") or (
         4 * hidden if config.get("model_type") in PLAIN else 0)
-    if not (hidden and vocab and inner):
+    damaged = any(type(config[f]) is not int or not 0 <= config[f] <= 10**8
+                  for f in COUNTS if f in config)
+    if damaged or not (hidden and vocab and inner):
         return 0, 0
     dense, experts = feed_forward(config, get, (n_layers, hidden, inner))
     mixing = sum(attention(config, get, hidden, i) for i in range(n_layers))
-    tied = config.get("tie_word_embeddings", False)
-    return vocab * hidden * (1 if tied is True else 2) + mixing + dense, experts
+    tied = config.get("tie_word_embeddings",
+                      str(config.get("model_type")).startswith(TIED)) is True
+    return vocab * hidden * (1 if tied else 2) + mixing + dense, experts
 
 
 def feed_forward(config, get, shape):
@@ -57,7 +67,7 @@ def mixed_layers(config, get, n_layers):
 def attention(config, get, hidden, i):
     """Parameters of what mixes tokens in layer i: attention, or a state."""
     kind = layer_word(config, i)
-    heads = get.get("num_attention_heads") or get.get("n_head") or get.get("n_heads") or 1
+    heads = get["q_heads"]
     if kind in ("-", "E"):
         return 0
     if kind in ("M", "mamba"):
@@ -70,9 +80,11 @@ def attention(config, get, hidden, i):
         return hidden * (2 * keys + 3 * values)
     if get.get("kv_lora_rank"):
         return latent_attention(get, hidden, heads)
-    kv, dim = get.get("num_key_value_heads", heads), get.get("head_dim", hidden // heads)
-    if kind == "full_attention" and "global_head_dim" in get:
-        kv, dim = get.get("num_global_key_value_heads", kv) / 2, get["global_head_dim"]
+    kv, dim = get["kv_heads"], get["head_dim"]
+    if kind != "full_attention" and get.get("local_kv_heads"):
+        kv, dim = get["local_kv_heads"], get["local_head_dim"]
+    elif config.get("attention_k_eq_v") is True:
+        kv = kv / 2  # one projection for both
     queries = 3 if config.get("attn_output_gate") is True else 2
     return int(hidden * dim * (queries * heads + 2 * kv))
 
