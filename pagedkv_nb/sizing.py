@@ -68,8 +68,8 @@ class Deployment:
         """Bytes of all GPUs as a server sees them; 98.9 % of the listed size, as the 80 GB
         cards report, where no log tells."""
         card = fact("gpus", "gpu", self.gpu)
-        reported = card["reported_gib"] * GIB
-        return int(self.n_gpus * (reported if reported > 0 else 0.989 * card["memory_bytes"]))
+        reported, listed = card["reported_gib"] * GIB, card["memory_bytes"]
+        return int(self.n_gpus * (min(reported, listed) if reported > 0 else 0.989 * listed))
 
     def load(self):
         """What the engine profiles at start-up: (max_num_seqs, max_num_batched_tokens)."""
@@ -117,7 +117,7 @@ class Deployment:
     def admitted(self, n_tokens, dtype="fp16"):
         """Sequences of n tokens at the moment of admission, which vLLM V1 prints as "maximum
         concurrency": a local layer is charged its window and a whole batch of prefill, in
-        pages, with layers of one shape in equal groups (facts/servers.md)."""
+        pages, with layers in equal groups (facts/servers.md)."""
         model, pages = self.model, -(-n_tokens // BLOCK)
         full, local = model.layers - model.local_layers, model.local_layers
         size = min(filter(None, (full, local)))
