@@ -52,7 +52,9 @@ class Model:
         if len(parts) == 3 and all(part.isdecimal() for part in parts):
             return cls(name, *(positive_int("model", int(part)) for part in parts))
         if isinstance(name, str) and name not in known_models() and is_path(name):
-            return cls(name=name, **model_fields(name))
+            path = Path(name)
+            called = path.resolve().parent.name if path.name == "config.json" else path.stem
+            return cls(name=called, **model_fields(name))
         known = known_models()
         return cls(**known[choice("model", name, known)])
 
