@@ -84,9 +84,10 @@ class Model:
         width = BYTES_PER_VALUE[choice("dtype", dtype, BYTES_PER_VALUE)]
         everywhere = (self.layers - self.local_layers) * n_tokens
         in_window = self.local_layers * min(n_tokens, self.window)
-        heads = self.local_kv_heads or self.kv_heads
-        held = (everywhere * self.values_per_token() * dealt(self.kv_heads, n_gpus)
-                + in_window * self.values_per_token(local=True) * dealt(heads, n_gpus))
+        heads = 0 if self.latent_dim else self.kv_heads
+        local_heads = self.local_kv_heads or heads
+        held = (everywhere * self.values_per_token() * dealt(heads, n_gpus)
+                + in_window * self.values_per_token(local=True) * dealt(local_heads, n_gpus))
         return held * width
 
     def copies_on(self, n_gpus):

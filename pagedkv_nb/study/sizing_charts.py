@@ -25,7 +25,8 @@ def measured_servers(table, labels, title):
                     ha="right" if left else "left", size=8.5)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter("{:,.0f}".format))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set(xlabel="logged tokens of KV cache (squares: several GPUs)",
            ylabel="predicted / logged − 1")
+    ax.margins(y=0.12)
     return fig
