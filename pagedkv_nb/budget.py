@@ -7,6 +7,16 @@ from .model import BYTES_PER_VALUE, GIB, KIB, Model
 from .parameter import choice, positive_int
 from .sizing import Deployment
 
+OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
+           ("dtype", str, "fp16", "of K and V: fp32, fp16, bf16, fp8 (fp16)"),
+           ("tokens", int, 8192, "of a sequence (8192)"),
+           ("weights-gib", float, 0.0, "of the weights; 0: from the config (0)"),
+           ("usable", float, 0.9, "share of the memory the server may take (0.9)"),
+           ("engine", str, "vllm-0.19", "a name of engines.csv (vllm-0.19)"),
+           ("overhead-gib", float, None, "a GPU, instead of what the engine takes"),
+           *((name, int, 0, "0: the engine's own default") for name in (
+               "max-model-len", "max-num-seqs", "max-num-batched-tokens"))]
+
 
 def budget(d):
     """{line: bytes} over all GPUs of a deployment; the lines add up to the listed memory."""
@@ -62,16 +72,8 @@ def arguments():
     parser.add_argument("model", help="a config.json, a folder that has one, a name of "
                         "models.csv, or LAYERSxKV_HEADSxHEAD_DIM")
     parser.add_argument("--gpu", required=True, help=f"one of {gpus}")
-    parser.add_argument("--n-gpus", type=int, default=1, help="GPUs that share the model (1)")
-    parser.add_argument("--dtype", default="fp16", help="of K and V: fp32, fp16, bf16, fp8")
-    parser.add_argument("--tokens", type=int, default=8192, help="of a sequence (8192)")
-    parser.add_argument("--weights-gib", type=float, default=0.0, help="0: from the config")
-    parser.add_argument("--usable", type=float, default=0.9,
-                        help="share the server may take (0.9)")
-    parser.add_argument("--engine", default="vllm-0.19", help="name of engines.csv (vllm-0.19)")
-    parser.add_argument("--overhead-gib", type=float, help="a GPU, instead of the engine's")
-    for name in ("max-model-len", "max-num-seqs", "max-num-batched-tokens"):
-        parser.add_argument(f"--{name}", type=int, default=0, help="0: the engine's default")
+    for name, kind, default, told in OPTIONS:
+        parser.add_argument(f"--{name}", type=kind, default=default, help=told)
     return parser
 
 

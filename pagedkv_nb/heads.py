@@ -21,7 +21,10 @@ def heads(config, counts):
     for field in ("qk_rope_head_dim", "qk_nope_head_dim"):
         if field in config:
             config.refuse("kv_lora_rank", f"{field} asks for one")
-    shape |= {"kv_heads": kv_heads(config, q_heads), "head_dim": head_dim(config, q_heads)}
+    found = kv_heads(config, q_heads)
+    if q_heads % found:
+        config.refuse("num_key_value_heads", f"{found} do not divide {q_heads} query heads")
+    shape |= {"kv_heads": found, "head_dim": head_dim(config, q_heads)}
     if config.get("v_head_dim", shape["head_dim"]) != shape["head_dim"]:
         config.refuse("v_head_dim", "other than head_dim is not understood")
     return shape | of_full_layers(config, shape, counts["local_layers"])
@@ -44,8 +47,6 @@ def kv_heads(config, q_heads):
         default = HEADS.get(kind, (None, q_heads))[1]
         found = config.whole("num_key_value_heads", "num_kv_heads", "n_head_kv",
                              "multi_query_group_num", default=default)
-    if q_heads % found:
-        config.refuse("num_key_value_heads", f"{found} do not divide {q_heads} query heads")
     return found
 
 

@@ -13,7 +13,6 @@ GIVEN = {"layer_types": WORDS, "layers_block_type": WORDS, "attention_layers": W
 EVERY = {"gemma2": 2, "gpt_oss": 2, "cohere2": 4, "exaone4": 4, "olmo3": 4, "gemma3n_text": 5,
          "gemma3_text": 6, "gemma4_text": 6}  # transformers: every nth layer is not local
 ALL_LOCAL = {"mistral", "mixtral", "phi3", "phimoe", "starcoder2"}  # or none of them
-CHUNKED = 4  # Llama 4: every fourth layer has no rope and attends to everything
 
 
 def layer_counts(config):
@@ -61,6 +60,7 @@ def translated(config, field, n_layers):
 def in_list(field, first=0, inside=None):
     """A rule: the layers whose numbers a field lists, counted from `first`, are full."""
     def rule(config, i, kind):
+        """What layer i keeps."""
         listed = config[field] if inside is None else dict_of(config, field).get(inside)
         numbers = isinstance(listed, list) and all(type(n) is int for n in listed)
         if not numbers:
@@ -103,9 +103,9 @@ RULES = {"full_attn_idxs": in_list("full_attn_idxs"),
 
 
 def chunked(config, n_layers):
-    """Llama 4: a layer with rope attends within chunks, the others to everything."""
+    """Llama 4: layers with rope attend within chunks, every fourth to everything."""
     rope = config.get("no_rope_layers") or [
-        int((i + 1) % config.whole("no_rope_layer_interval", default=CHUNKED) != 0)
+        int((i + 1) % config.whole("no_rope_layer_interval", default=4) != 0)
         for i in range(n_layers)]
     if not isinstance(rope, list) or len(rope) != n_layers or set(map(str, rope)) - {"0", "1"}:
         config.refuse("no_rope_layers", f"must be 0 or 1 for each of {n_layers} layers")
@@ -126,6 +126,11 @@ def windowed(config, n_layers):
         return [FULL] * min(start, n_layers) + [LOCAL] * max(n_layers - start, 0)
     if kind in ALL_LOCAL and not every:
         return [LOCAL] * n_layers
+    return in_pattern(config, every, n_layers)
+
+
+def in_pattern(config, every, n_layers):
+    """The kinds of a pattern: letters L and G that repeat, or every nth layer is full."""
     if isinstance(every, str) and every and set(every) <= {"L", "G"}:
         return [LOCAL if every[i % len(every)] == "L" else FULL for i in range(n_layers)]
     if type(every) is not int or every < 1:

@@ -25,15 +25,19 @@ def counted_parameters(config, shape):
                      if f in get), 0)
     inner = get.get("intermediate_size") or get.get("n_inner") or get.get("ffn_dim") or (
         4 * hidden if config.get("model_type") in PLAIN else 0)
-    damaged = any(type(config[f]) is not int or not 0 <= config[f] <= 10**8
-                  for f in COUNTS if f in config)
-    if damaged or not (hidden and vocab and inner):
+    if damaged(config) or not (hidden and vocab and inner):
         return 0, 0
     dense, experts = feed_forward(config, get, (n_layers, hidden, inner))
     mixing = sum(attention(config, get, hidden, i) for i in range(n_layers))
     tied = config.get("tie_word_embeddings",
                       str(config.get("model_type")).startswith(TIED)) is True
     return vocab * hidden * (1 if tied else 2) + mixing + dense, experts
+
+
+def damaged(config):
+    """Whether a field that counts parameters has no sound value."""
+    return any(type(config[f]) is not int or not 0 <= config[f] <= 10**8
+               for f in COUNTS if f in config)
 
 
 def feed_forward(config, get, shape):
@@ -47,13 +51,17 @@ def feed_forward(config, get, shape):
         n_plain = config["hybrid_override_pattern"].count("-")
     if config.get("enable_moe_block") is True:  # Gemma 4 has both in each layer
         n_plain = n_layers
-    own = get.get("moe_intermediate_size") or inner
-    shared = get.get("n_shared_experts", 0) * own
-    shared = get.get("moe_shared_expert_intermediate_size") or get.get(
-        "shared_expert_intermediate_size") or shared
-    shared = inner if str(config.get("model_type")).startswith("llama4") else shared
-    plain = get.get("intermediate_size_mlp") or inner
-    return each * (n_plain * plain + n_mixed * shared), each * n_mixed * n_experts * own
+    own, plain = get.get("moe_intermediate_size"), get.get("intermediate_size_mlp")
+    dense = n_plain * (plain or inner) + n_mixed * shared_width(config, get, own or inner)
+    return each * dense, each * n_mixed * n_experts * (own or inner)
+
+
+def shared_width(config, get, own):
+    """The inner size of the experts that every token visits."""
+    if str(config.get("model_type")).startswith("llama4"):
+        return get["intermediate_size"]
+    names = "moe_shared_expert_intermediate_size", "shared_expert_intermediate_size"
+    return next((get[n] for n in names if get.get(n)), get.get("n_shared_experts", 0) * own)
 
 
 def mixed_layers(config, get, n_layers):
@@ -66,18 +74,11 @@ def mixed_layers(config, get, n_layers):
 
 def attention(config, get, hidden, i):
     """Parameters of what mixes tokens in layer i: attention, or a state."""
-    kind = layer_word(config, i)
-    heads = get["q_heads"]
+    kind, heads = layer_word(config, i), get["q_heads"]
     if kind in ("-", "E"):
         return 0
-    if kind in ("M", "mamba"):
-        inner = get.get("mamba_num_heads", 0) * get.get("mamba_head_dim", 0)
-        state = 2 * get.get("n_groups", 1) * get.get("ssm_state_size", 0)
-        return hidden * (3 * inner + state + get.get("mamba_num_heads", 0))
-    if kind == "linear_attention":
-        keys = get.get("linear_num_key_heads", 0) * get.get("linear_key_head_dim", 0)
-        values = get.get("linear_num_value_heads", 0) * get.get("linear_value_head_dim", 0)
-        return hidden * (2 * keys + 3 * values)
+    if kind in ("M", "mamba", "linear_attention"):
+        return hidden * state_width(get, kind)
     if get.get("kv_lora_rank"):
         return latent_attention(get, hidden, heads)
     kv, dim = get["kv_heads"], get["head_dim"]
@@ -87,6 +88,17 @@ def attention(config, get, hidden, i):
         kv = kv / 2  # one projection for both
     queries = 3 if config.get("attn_output_gate") is True else 2
     return int(hidden * dim * (queries * heads + 2 * kv))
+
+
+def state_width(get, kind):
+    """Parameters of a state-space or linear-attention layer over the hidden size."""
+    if kind == "linear_attention":
+        keys = get.get("linear_num_key_heads", 0) * get.get("linear_key_head_dim", 0)
+        values = get.get("linear_num_value_heads", 0) * get.get("linear_value_head_dim", 0)
+        return 2 * keys + 3 * values
+    inner = get.get("mamba_num_heads", 0) * get.get("mamba_head_dim", 0)
+    state = 2 * get.get("n_groups", 1) * get.get("ssm_state_size", 0)
+    return 3 * inner + state + get.get("mamba_num_heads", 0)
 
 
 def layer_word(config, i):
