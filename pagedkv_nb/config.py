@@ -121,6 +121,8 @@ def check_type(config):
         config.refuse("model_type", "must be a name")
     if kind in NO_CACHE:
         config.refuse("model_type", NO_CACHE[kind])
+    if kind == "llama4_text" and "attention_chunk_size" not in config.named:
+        config.refuse("attention_chunk_size", "must be said, null if there is none")
     if config.yes("is_encoder_decoder"):
         config.refuse("is_encoder_decoder", "encoder-decoder models are not understood")
 

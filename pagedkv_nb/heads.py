@@ -52,8 +52,10 @@ def kv_heads(config, q_heads):
 
 def head_dim(config, q_heads):
     """The dimension of a head; the hidden size over the query heads unless said."""
-    hidden = config.whole(*HIDDEN, default=0, least=0)
-    default = HEAD_DIMS.get(config.get("model_type", ""), hidden // q_heads)
+    hidden, kind = config.whole(*HIDDEN, default=0, least=0), config.get("model_type", "")
+    default = HEAD_DIMS.get(kind, hidden // q_heads)
+    if kind.startswith("qwen3") and kind not in HEAD_DIMS and "head_dim" not in config:
+        config.refuse("head_dim", "must be said: it is not hidden size / heads here")
     if not hidden and "head_dim" not in config:
         config.refuse("hidden_size", "without it or head_dim heads have no dimension")
     found = config.whole("head_dim", "attention_head_dim", "kv_channels", default=default)

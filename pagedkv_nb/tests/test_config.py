@@ -144,7 +144,9 @@ REFUSED = {
     "attention_k_eq_v": {"global_head_dim": 512}, "num_kv_shared_layers": {
         "num_kv_shared_layers": "ten"}, "sparse_config": {"sparse_config": {"k": 1}},
     "num_hidden_layers": {"num_hidden_layers": 32.0}, "text_config": {"text_config": "text"},
-    "sliding_window: missing": {"model_type": "gemma2"}}
+    "sliding_window: missing": {"model_type": "gemma2"},
+    "head_dim: missing": {"model_type": "qwen3_moe"},
+    "attention_chunk_size: missing": {"model_type": "llama4_text"}}
 
 
 @pytest.mark.parametrize("field, extra", REFUSED.items(), ids=REFUSED)
