@@ -6,7 +6,6 @@ import numpy as np
 
 from .facts import fact
 from .parameter import number, positive_int
-from .sizing import Deployment
 
 EFFICIENCY = 0.74  # median of 143 measured points, kernels.csv
 
@@ -46,7 +45,7 @@ class TimeModel:
             raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv")
         parameters = model.params_billion * 1e9
         return cls(weight_bytes=2 * parameters, parameters=parameters,
-                   kv_bytes_per_token=model.kv_bytes_per_token() * model.copies_on(gpus),
+                   kv_bytes_per_token=model.kv_bytes_on(gpus, 1),
                    bandwidth_bytes_per_s=gpus * card["bandwidth_gb_s"] * 1e9,
                    flops_per_s=gpus * card["fp16_tflops"] * 1e12, **settings)
 

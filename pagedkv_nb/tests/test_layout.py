@@ -37,7 +37,7 @@ def test_reading_a_notebook_needs_no_papermill():
 
 def imported(path):
     """Modules of the package that a module of the system imports."""
-    nodes = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
+    nodes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ImportFrom)]
     return {n.module for n in nodes if n.level == 1}
 
 
