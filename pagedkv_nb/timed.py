@@ -1,7 +1,6 @@
 """A server whose iterations take time: requests a second, and how long each waits."""
 import numpy as np
 
-from .parameter import positive_int
 from .serving import Server
 
 
@@ -45,9 +44,9 @@ class TimedServer(Server):
         while self.arrived < len(self.arrival_s) or self.running or self.waiting:
             self.step()
 
-    def run_until(self, seconds):
-        """Step until that second."""
-        while self.now_s < seconds:
+    def finish(self, n_requests):
+        """Step until so many requests have left."""
+        while len(self.finished) < n_requests:
             self.step()
 
     def _arrivals(self):
@@ -80,9 +79,20 @@ def report(server, drop=0.0):
     begun = server.now_s - seconds.sum()
     running = np.array([row[0] for row in server.history[start:]])
     ended = sum(1 for *_, end in server.times_s if end is not None and end > begun)
-    return {"requests_per_s": ended / seconds.sum(),
-            "requests_at_once": (running * seconds).sum() / seconds.sum(),
-            "iteration_ms": 1e3 * seconds.mean()}
+    return {"requests_per_s": float(ended / seconds.sum()),
+            "requests_at_once": float((running * seconds).sum() / seconds.sum()),
+            "iteration_ms": float(1e3 * seconds.mean())}
+
+
+def saturate(memories, workload, time_model, n_requests):
+    """{name: report} of servers that differ in their memories, {name: memory}. Each finishes
+    so many of the same requests from a queue that is never empty; the first fifth of the
+    iterations, in which the memory fills, is left out."""
+    servers = {name: TimedServer(memory, workload, time_model)
+               for name, memory in memories.items()}
+    for server in servers.values():
+        server.finish(n_requests)
+    return {name: report(server, drop=0.2) for name, server in servers.items()}
 
 
 def latencies(server):
@@ -92,6 +102,6 @@ def latencies(server):
     outputs = np.array([r.output for r in server.finished])
     arrived, first, end = np.array([server.times_s[r.number] for r in server.finished],
                                    float).T
-    return {"time_to_first_token_s": (first - arrived).mean(),
-            "time_a_token_s": ((end - first) / np.maximum(1, outputs - 1)).mean(),
-            "normalized_latency_s": ((end - arrived) / outputs).mean()}
+    return {"time_to_first_token_s": float((first - arrived).mean()),
+            "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
+            "normalized_latency_s": float(((end - arrived) / outputs).mean())}

@@ -42,6 +42,18 @@ class Workload:
                         times, n_cut=int(cut.sum()), n_refused=int((~served).sum()))
 
 
+    def shorter_than(self, limit, name="max_seq_len"):
+        """The requests of which prompt and output together stay below a limit of that name,
+        as the paper's artifact keeps them. ValueError if there are none."""
+        kept = self.lengths < positive_int(name, limit)
+        if not kept.any():
+            raise ValueError(f"{name}={limit}: must be more than the shortest request of "
+                             f"{self.name}, {self.lengths.min()} tokens")
+        times = None if self.arrival_s is None else self.arrival_s[kept]
+        return Workload(self.name, self.prompt[kept], self.output[kept], times,
+                        n_refused=self.n_refused + int((~kept).sum()))
+
+
 def read_workload(name, n, rng):
     """n requests drawn with rng, for "article" and the names of workloads.csv; for the
     path of a trace file all of its rows."""
