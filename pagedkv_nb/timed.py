@@ -1,7 +1,14 @@
 """A server whose iterations take time: requests a second, and how long each waits."""
 import numpy as np
+import pandas as pd
 
-from .serving import Server
+from .contiguous import STATES
+from .facts import facts
+from .memory import PagedMemory, ReservedMemory
+from .model import Model
+from .serving import Server, account_table
+from .timing import TimeModel
+from .workload import read_workload
 
 
 class TimedServer(Server):
@@ -84,6 +91,17 @@ def report(server, drop=0.0):
             "iteration_ms": float(1e3 * seconds.mean())}
 
 
+def window(server, start_s, end_s):
+    """Of a timed run from one second to another: means over time of the requests at once and
+    of the states as shares of the memory (0..1)."""
+    ends = np.cumsum(server.iteration_s)
+    table, seconds = account_table(server.history), np.array(server.iteration_s)
+    inside = (ends > start_s) & (ends <= end_s)
+    means = np.average(table[inside], axis=0, weights=seconds[inside])
+    return {"requests_at_once": means[0],
+            **dict(zip(STATES, means[2:] / server.memory.slots))}
+
+
 def saturate(memories, workload, time_model, n_requests):
     """{name: report} of servers that differ in their memories, {name: memory}. Each finishes
     so many of the same requests from a queue that is never empty; the first fifth of the
@@ -105,3 +123,19 @@ def latencies(server):
     return {"time_to_first_token_s": float((first - arrived).mean()),
             "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
             "normalized_latency_s": float(((end - arrived) / outputs).mean())}
+
+
+def paper_gains(n_requests=1500, seed=42):
+    """How many times the requests a second of two of Orca's systems vLLM serves, in the
+    memories of the paper's Table 1, saturated, without host time: a row for each model."""
+    lengths = read_workload("sharegpt_paper", 20_000, np.random.RandomState(seed))
+    rows, slots = {}, facts("published").query("topic == 'paper_memory'")
+    for case, size in zip(slots["case"], slots["value"].astype(int)):
+        name, _, n_gpus, _, card = case.split()
+        memories = {"vLLM": PagedMemory(size), "Orca (Max)": ReservedMemory(size, "max", 2048),
+                    "Orca (Oracle)": ReservedMemory(size, "oracle", 2048)}
+        clock = TimeModel.of(Model.named(name), card, int(n_gpus))
+        served = saturate(memories, lengths.shorter_than(2048), clock, n_requests)
+        best = served.pop("vLLM")["requests_per_s"]
+        rows[case] = {f"over {k}": best / v["requests_per_s"] for k, v in served.items()}
+    return pd.DataFrame(rows).T
