@@ -20,10 +20,10 @@ class TimedServer(Server):
     """
 
     def __init__(self, memory, workload, time_model, arrival_s=None):
-        """An idle server at second 0."""
+        """An idle server at second 0; ValueError unless the times are in order."""
         super().__init__(memory, workload, None if arrival_s is None else ())
         self.time_model, self.now_s = time_model, 0.0
-        self.arrival_s = None if arrival_s is None else np.asarray(arrival_s, float).tolist()
+        self.arrival_s = None if arrival_s is None else in_order(arrival_s)
         self.iteration_s = []
         self.times_s = []  # of each request: arrival, first token, end
         self._passing = []  # (request, its tokens) admitted in this iteration
@@ -36,18 +36,21 @@ class TimedServer(Server):
         left = len(self.finished)
         super().step()
         running, _, used = self.history[-1][:3]
-        tokens = running - len(self._passing) + sum(n for _, n in self._passing)
+        begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
+        tokens = running - len(begun) + sum(n for _, n in begun)
         seconds = self.time_model.seconds(tokens, used, running)
         self.iteration_s.append(seconds)
         self.now_s += seconds
-        for request, _ in self._passing:
+        for request, _ in begun:
             if self.times_s[request.number][1] is None:
                 self.times_s[request.number][1] = self.now_s
         for request in self.finished[left:]:
             self.times_s[request.number][2] = self.now_s
 
     def drain(self):
-        """Step until every request that arrives has left."""
+        """Step until every request that arrives has left; ValueError if they never end."""
+        if self.arrival_s is None:
+            raise ValueError("arrival_s=None: must be times, or the queue is never empty")
         while self.arrived < len(self.arrival_s) or self.running or self.waiting:
             self.step()
 
@@ -76,6 +79,18 @@ class TimedServer(Server):
         super()._admit(request)
         if not self._blocked:
             self._passing.append((request, request.n_tokens))
+
+
+def in_order(arrival_s):
+    """Arrival times as a list; ValueError names the first that is no time, negative, or
+    before the one before it."""
+    times = np.asarray(arrival_s, float)
+    bad = ~(np.diff(times, prepend=0.0) >= 0) | ~np.isfinite(times)
+    if bad.any():
+        i = int(bad.argmax())
+        raise ValueError(f"arrival_s[{i}]={times[i]}: must be a time in seconds, not before "
+                         "the one before it")
+    return times.tolist()
 
 
 def report(server, drop=0.0):
