@@ -41,10 +41,14 @@ class TimedServer(Server):
         seconds = self.time_model.seconds(tokens, used, running)
         self.iteration_s.append(seconds)
         self.now_s += seconds
+        self._note_times(begun, self.finished[left:])
+
+    def _note_times(self, begun, ended):
+        """Note the first token of those who begin and the end of those who leave."""
         for request, _ in begun:
             if self.times_s[request.number][1] is None:
                 self.times_s[request.number][1] = self.now_s
-        for request in self.finished[left:]:
+        for request in ended:
             self.times_s[request.number][2] = self.now_s
 
     def drain(self):
