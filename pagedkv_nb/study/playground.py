@@ -3,7 +3,7 @@ import re
 from importlib.resources import files
 
 # What runs without numpy, in the order of import.
-MODULES = ("parameter", "paging", "contiguous", "prefix")
+MODULES = ("parameter", "paging", "contiguous", "prefix", "study/play_memory", "study/play")
 BEGIN, END = "<!-- sources: written by `make playground` -->", "<!-- end of sources -->"
 
 
@@ -31,6 +31,6 @@ def embedded(page):
 
 def read_back(page):
     """{module: source} that a page carries."""
-    found = re.findall(r'<script type="text/x-python" data-module="(\w+)">\n(.*?)</script>',
+    found = re.findall(r'<script type="text/x-python" data-module="([\w/]+)">\n(.*?)</script>',
                        page, re.DOTALL)
     return dict(found)
