@@ -13,15 +13,16 @@ import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import copytree, rmtree, which
+from shutil import copy, copytree, ignore_patterns, rmtree
 
 import nbformat
 
-from . import gallery, playground, slides
+from . import decks, gallery, playground
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
-REVEAL, REQUIRE = "reveal.js@4.6.1", "requirejs@2.3.7"  # what a deck loads
+PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", "README.md", "LICENSE", "LICENSE-CC-BY-4.0.txt",
+         "CITATION.cff", "environment.yml", "requirements.lock", "Makefile"]  # and their links
 
 
 def notebooks():
@@ -40,8 +41,8 @@ def emptied(name):
 def unsolved(nb):
     """The notebook without its section of solutions; changes it in place."""
     for at, cell in enumerate(nb.cells):
-        found = cell.cell_type == "markdown" and re.search(r"^## Solutions\b", cell.source, re.M)
-        if found:
+        found = re.search(r"^## Solutions\b", cell.source, re.M)
+        if found and cell.cell_type == "markdown":
             cell.source = cell.source[:found.start()].rstrip()
             nb.cells = nb.cells[:at + bool(cell.source)]
             break
@@ -58,56 +59,33 @@ def student():
     return told(folder, "jupyter lab build/student")
 
 
-def decks():
+def slides():
     """Write a deck of slides a notebook; returns the exit code."""
-    from nbconvert import SlidesExporter
-    folder = emptied("slides")
-    exporter = SlidesExporter(reveal_width="1280", reveal_height="720", reveal_number="c/t",
-                              reveal_transition="none", **scripts(folder))
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    exporter.register_preprocessor(remover(), enabled=True)
-    paths = notebooks()
+    folder, paths = emptied("slides"), notebooks()
+    exporter = decks.exporter(decks.scripts(folder, BUILD / "js"))
     for count, path in enumerate(paths, 1):
-        nb = slides.deck(nbformat.read(path, as_version=4))
-        html, _ = exporter.from_notebook_node(nb, {"metadata": {"name": path.stem}})
-        (folder / f"{path.stem}.html").write_text(html, encoding="utf-8")
-        print(f"[{count}/{len(paths)}] {path.stem}", flush=True)
-    return told(folder, f"open build/slides/{paths[0].stem}.html in a browser (S: notes)")
-
-
-def remover():
-    """What takes the code off the slides that show a figure."""
-    from nbconvert.preprocessors import TagRemovePreprocessor
-    return TagRemovePreprocessor(enabled=True, remove_input_tags={"remove_input"})
-
-
-def scripts(folder):
-    """Where a deck finds reveal.js and require.js: beside it if npm can fetch them, else at
-    nbconvert's own addresses."""
-    npm = which("npm")
-    command = [npm, "install", "--prefix", str(BUILD / "js"), "--silent", "--ignore-scripts",
-               "--no-audit", "--no-fund", REVEAL, REQUIRE]
-    if not npm or subprocess.run(command, capture_output=True).returncode:
-        print("without npm the slides load reveal.js from a CDN: presenting needs a network")
-        return {}
-    modules = BUILD / "js" / "node_modules"
-    for part in ("dist", "plugin"):
-        copytree(modules / "reveal.js" / part, folder / "reveal.js" / part)
-    (folder / "require.js").write_bytes((modules / "requirejs" / "require.js").read_bytes())
-    return {"reveal_url_prefix": "reveal.js", "require_js_url": "require.js"}
+        target = folder / f"{path.stem}.html"
+        n_slides = decks.write(exporter, path, target)
+        print(f"[{count}/{len(paths)}] {path.stem}: {n_slides} slides", flush=True)
+    return told(folder, f"open build/slides/{paths[0].stem}.html in a browser")
 
 
 def book():
     """Build the Jupyter Book 1 site with the tools of build/book-env (made by `make book`);
-    returns the exit code."""
+    a warning fails it. Returns the exit code."""
     folder = emptied("book")
+    for name in PAGES:
+        if (ROOT / name).is_dir():
+            copytree(ROOT / name, folder / "source" / name, ignore=ignore_patterns(".*"))
+        else:
+            copy(ROOT / name, folder / "source")
     tool = BUILD / "book-env" / "bin" / "jupyter-book"
-    built = subprocess.run([tool, "build", ".", "--config", "course/_config.yml", "--toc",
-                            "course/_toc.yml", "--path-output", folder, "-W", "--keep-going"],
-                           cwd=ROOT)
-    if built.returncode:
-        return built.returncode
-    return told(folder / "_build" / "html", "open build/book/_build/html/index.html")
+    for name in ("_config.yml", "_toc.yml"):
+        copy(ROOT / "course" / name, folder / "source")
+    built = subprocess.run([tool, "build", "source", "--path-output", ".", "-W",
+                            "--keep-going"], cwd=folder)
+    page = "build/book/_build/html/index.html"
+    return built.returncode or told(folder / "_build" / "html", f"open {page} in a browser")
 
 
 def derived():
@@ -139,6 +117,6 @@ def told(folder, how):
 
 
 if __name__ == "__main__":
-    commands = {"student": student, "slides": decks, "book": book, "playground": serve,
+    commands = {"student": student, "slides": slides, "book": book, "playground": serve,
                 "derived": derived}
     sys.exit(commands[sys.argv[1]]())

@@ -3,11 +3,12 @@ figure with its caption, each takeaway and surprise, what we found, the exercise
 import re
 from copy import deepcopy
 
-WORDS = 75  # the prose that a slide has room for
+WORDS, MOST = 75, 20  # words a slide has room for; slides a deck has room for
 HAND_CASE = re.compile(r"## A (case|pool|check) ")
-OPENS = re.compile(r"> \*\*Takeaway|\*\*Surprise|## ")
+TOLD = re.compile(r"> \*\*Takeaway|\*\*Surprise", re.M)
 STYLE = """<style>
-.reveal .slides section {text-align: left; top: 0 !important; padding: 24px 40px;}
+.reveal .slides section {text-align: left; top: 0 !important; padding: 24px 40px;
+  box-sizing: border-box; width: 1280px;}
 .reveal .slides h1 {font-size: 52px;} .reveal .slides h2 {font-size: 38px;}
 .reveal .slides h3 {font-size: 30px;}
 .reveal .slides p, .reveal .slides li, .reveal .slides td, .reveal .slides th
@@ -16,7 +17,7 @@ STYLE = """<style>
 .reveal .slides pre, .reveal .slides code {font-size: 17px; line-height: 1.3;}
 .reveal .slides td, .reveal .slides th {font-size: 18px; padding: 4px 10px;}
 .reveal .slides figure {margin: 0;}
-.reveal .slides figure img {max-width: 860px !important; max-height: 470px;
+.reveal .slides figure img {max-width: 860px !important; max-height: 430px;
   width: auto; height: auto; margin: 0;}
 .reveal .slides blockquote {width: 90%; margin: 150px auto; font-style: normal;
   padding: 20px 30px; border-left: 8px solid #0072B2;}
@@ -28,30 +29,48 @@ STYLE = """<style>
 
 def slide_types(cells):
     """The slide type of each cell (nbformat cells, in order): "slide" begins one, "-" goes on
-    with it, "skip" leaves the cell out."""
-    types, part, was_figure = [], "", False
+    with it, "skip" leaves the cell out. Tables go first where there would be too many."""
+    types, tables, part = [], [], ""
     for at, cell in enumerate(cells):
-        heading = re.search(r"^## .*", cell.source, re.M) if prose(cell) else None
-        part = heading[0] if heading else part
-        if part.startswith("## Solutions"):
-            types.append("skip")
-        else:
-            types.append(slide_type(cell, at, part, was_figure))
-        was_figure = shows_figure(cell)
+        heading = re.findall(r"^## .*", cell.source, re.M) if prose(cell) else []
+        part = heading[-1] if heading else part
+        types.append(slide_type(cells, at, part))
+        if types[at] == "table":
+            tables.append(at)
+    room = max(0, MOST - types.count("slide"))
+    for count, at in enumerate(tables):
+        types[at] = "-" if count < room else "skip"
+        if types[at - 1] == "skip" and count < room:
+            types[at - 1 if prose(cells[at - 1]) else at] = "slide"
     return types
 
 
-def slide_type(cell, at, part, after_figure):
-    """The type of one cell, which stands in the part of that heading."""
-    if at == 0 or shows_figure(cell):
+def slide_type(cells, at, part):
+    """The type of one cell, which stands in the part of that heading; "table" if it may
+    become one."""
+    cell, before = cells[at], cells[max(0, at - 1)]
+    if at == 0 or shows(cell, "image/png") and not part.startswith("## Solutions"):
         return "slide"
+    if part.startswith(("## Parameters", "## Solutions")):
+        return "skip"
     if prose(cell):
-        if after_figure:
+        if shows(before, "image/png"):
             return "-" if cell.source.startswith("**Figure") else "skip"
-        told = OPENS.match(cell.source) or HAND_CASE.match(part)
-        return "slide" if told and not part.startswith("## Parameters") else "skip"
-    kept = HAND_CASE.match(part) or part.startswith("## What we found")
-    return "-" if kept else "skip"
+        return "slide" if told(cell.source) or HAND_CASE.match(part) else "skip"
+    if HAND_CASE.match(part) or part.startswith("## What we found"):
+        return "-"
+    return "table" if is_table(cell) else "skip"
+
+
+def told(text):
+    """Whether the text opens a section, or is a takeaway or a surprise."""
+    return bool(TOLD.search(text) or re.search(r"^## ", text, re.M))
+
+
+def is_table(cell):
+    """Whether the cell shows a table."""
+    return any("<table" in o.get("data", {}).get("text/html", "")
+               for o in cell.get("outputs", []))
 
 
 def prose(cell):
@@ -59,9 +78,9 @@ def prose(cell):
     return cell.cell_type == "markdown"
 
 
-def shows_figure(cell):
-    """Whether the cell has a figure in its outputs."""
-    return any("image/png" in o.get("data", {}) for o in cell.get("outputs", []))
+def shows(cell, kind):
+    """Whether the cell has an output of that kind."""
+    return any(kind in o.get("data", {}) for o in cell.get("outputs", []))
 
 
 def tagged(nb):
@@ -79,27 +98,25 @@ def deck(nb):
     nb.cells = [c for c in nb.cells if c.metadata.slideshow.slide_type != "skip"]
     for cell in nb.cells:
         if prose(cell):
-            cell.source = shortened(cell.source)
-        elif shows_figure(cell):
+            cell.source = shortened(opened(cell.source))
+        elif shows(cell, "image/png") or is_table(cell):
             cell.metadata["tags"] = ["remove_input"]
     nb.cells[0].source = STYLE + nb.cells[0].source
     return nb
 
 
+def opened(text):
+    """The text from its last heading, takeaway or surprise on."""
+    starts = [m.start() for m in re.finditer(r"^(# |## |> \*\*Take|\*\*Surprise)", text, re.M)]
+    return text[starts[-1] if starts else 0:]
+
+
 def shortened(text):
-    """The paragraphs and sentences of a text that fit a slide; the first always stays."""
+    """The sentences and list items of a text that a slide has room for."""
     kept, count = [], 0
-    for paragraph in text.split("\n\n"):
-        sentences = re.split(r"(?<=[.?!]) (?=[A-Z*])", paragraph)
-        if paragraph.startswith(("-", "|", "1.")):
-            sentences = [paragraph]
-        fits = []
-        for sentence in sentences:
-            count += len(sentence.split())
-            if count > WORDS and (kept or fits):
-                break
-            fits.append(sentence)
-        kept += [" ".join(fits)] if fits else []
-        if len(fits) < len(sentences):
+    for line in re.split(r"(\n+|(?<=[.?!]) (?=[A-Z*]))", text):
+        count += len(line.split())
+        if count > WORDS and kept:
             break
-    return "\n\n".join(kept)
+        kept.append(line)
+    return "".join(kept).rstrip()
