@@ -18,11 +18,13 @@ async function fit() {  // a slide that is too large is drawn smaller
   slide.style.zoom = 1;
   slide.style.zoom = Math.min(1, 712 / slide.scrollHeight, 1280 / slide.scrollWidth);
 }
-addEventListener("load", () => { const wait = setInterval(() => {
-  if (!window.Reveal || !Reveal.isReady()) return;
-  clearInterval(wait); Reveal.on("slidechanged", fit); fit(); }, 50); });
 </script>
 """
+OPENING = "function(Reveal, RevealNotes){"  # in nbconvert's own template
+START = """
+        window.Reveal = Reveal;
+        Reveal.on("ready", fit);
+        Reveal.on("slidechanged", fit);"""
 
 
 def scripts(folder, store):
@@ -59,5 +61,6 @@ def write(exporter, path, target):
     html, _ = exporter.from_notebook_node(nb, {"metadata": {"name": path.stem}})
     if exporter.reveal_url_prefix == "reveal.js":
         html = OUTSIDE.sub("", html)
-    target.write_text(html.replace("</head>", FIT + "</head>", 1), encoding="utf-8")
+    html = html.replace("</head>", FIT + "</head>", 1).replace(OPENING, OPENING + START, 1)
+    target.write_text(html, encoding="utf-8")
     return sum(c.metadata.slideshow.slide_type == "slide" for c in nb.cells)

@@ -3,19 +3,22 @@ figure with its caption, each takeaway and surprise, what we found, the exercise
 import re
 from copy import deepcopy
 
+from nbformat import from_dict
+
 WORDS, MOST = 75, 20  # words a slide has room for; slides a deck has room for
 HAND_CASE = re.compile(r"## A (case|pool|check) ")
 TOLD = re.compile(r"> \*\*Takeaway|\*\*Surprise", re.M)
+BREAKS = re.compile(r"\n+(?=## |> \*\*Takeaway|\*\*Surprise)")
 STYLE = """<style>
 .reveal .slides section {text-align: left; top: 0 !important; padding: 24px 40px;
   box-sizing: border-box; width: 1280px;}
 .reveal .slides h1 {font-size: 52px;} .reveal .slides h2 {font-size: 38px;}
 .reveal .slides h3 {font-size: 30px;}
 .reveal .slides p, .reveal .slides li, .reveal .slides td, .reveal .slides th
-  {font-size: 23px; line-height: 1.35;}
+  {font-size: 27px; line-height: 1.35;}
 .reveal .slides li {margin: 4px 0;}
-.reveal .slides pre, .reveal .slides code {font-size: 17px; line-height: 1.3;}
-.reveal .slides td, .reveal .slides th {font-size: 18px; padding: 4px 10px;}
+.reveal .slides pre, .reveal .slides code {font-size: 19px; line-height: 1.3;}
+.reveal .slides td, .reveal .slides th {font-size: 22px; padding: 4px 10px;}
 .reveal .slides figure {margin: 0;}
 .reveal .slides figure img {max-width: 860px !important; max-height: 430px;
   width: auto; height: auto; margin: 0;}
@@ -94,21 +97,33 @@ def tagged(nb):
 def deck(nb):
     """The notebook as `nbconvert --to slides` is given it: only what is shown, figures and
     the last table without their code, long prose cut at a sentence."""
+    nb = deepcopy(nb)
+    nb.cells = [part for cell in nb.cells for part in parts(cell)]
     nb = tagged(nb)
     nb.cells = [c for c in nb.cells if c.metadata.slideshow.slide_type != "skip"]
     for cell in nb.cells:
         if prose(cell):
-            cell.source = shortened(opened(cell.source))
+            cell.source = shortened(cell.source)
         elif shows(cell, "image/png") or is_table(cell):
             cell.metadata["tags"] = ["remove_input"]
     nb.cells[0].source = STYLE + nb.cells[0].source
     return nb
 
 
-def opened(text):
-    """The text from its last heading, takeaway or surprise on."""
-    starts = [m.start() for m in re.finditer(r"^(# |## |> \*\*Take|\*\*Surprise)", text, re.M)]
-    return text[starts[-1] if starts else 0:]
+def parts(cell):
+    """The cell, or if it is prose that holds several, one cell for each section, takeaway and
+    surprise in it."""
+    if not prose(cell):
+        return [cell]
+    texts = [own_words(text) for text in BREAKS.split(cell.source) if text.strip()]
+    return [from_dict({**cell, "id": f"{cell.id}-{i}", "metadata": {}, "source": text})
+            for i, text in enumerate(texts)]
+
+
+def own_words(text):
+    """A caption's, takeaway's or surprise's own paragraph; other text whole."""
+    single = text.startswith(("**Figure", "> ", "**Surprise"))
+    return text.split("\n\n")[0] if single else text
 
 
 def shortened(text):
