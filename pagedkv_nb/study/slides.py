@@ -26,6 +26,7 @@ STYLE = """<style>
   padding: 20px 30px; border-left: 8px solid #0072B2;}
 .reveal .slides blockquote p {font-size: 32px;}
 .jp-InputPrompt, .jp-OutputPrompt {display: none;}
+.reveal .slides .jp-OutputArea, .reveal .slides .jp-OutputArea-output {overflow: visible;}
 </style>
 """
 
