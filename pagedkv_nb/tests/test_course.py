@@ -87,7 +87,7 @@ def test_slides_follow_the_rules():
 def test_every_deck_has_12_to_20_slides_with_every_figure_and_takeaway(path):
     nb = nbformat.read(path, 4)
     made = slides.deck(nb)
-    assert 12 <= sum(c.metadata.slideshow.slide_type == "slide" for c in made.cells) <= 21
+    assert 12 <= sum(c.metadata.slideshow.slide_type == "slide" for c in made.cells) <= 20
     text = "\n".join(c.source for c in made.cells)
     told = "\n".join(c.source for c in course.unsolved(nb).cells if c.cell_type == "markdown")
     for mark in (r"^> \*\*Takeaway", r"^\*\*Figure \d"):
