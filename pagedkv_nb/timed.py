@@ -1,7 +1,14 @@
 """A server whose iterations take time: requests a second, and how long each waits."""
 import numpy as np
+import pandas as pd
 
-from .serving import Server
+from .contiguous import STATES
+from .facts import facts
+from .memory import PagedMemory, ReservedMemory
+from .model import Model
+from .serving import Server, account_table
+from .timing import TimeModel
+from .workload import read_workload
 
 
 class TimedServer(Server):
@@ -13,10 +20,10 @@ class TimedServer(Server):
     """
 
     def __init__(self, memory, workload, time_model, arrival_s=None):
-        """An idle server at second 0."""
+        """An idle server at second 0; ValueError unless the times are in order."""
         super().__init__(memory, workload, None if arrival_s is None else ())
         self.time_model, self.now_s = time_model, 0.0
-        self.arrival_s = None if arrival_s is None else np.asarray(arrival_s, float).tolist()
+        self.arrival_s = None if arrival_s is None else in_order(arrival_s)
         self.iteration_s = []
         self.times_s = []  # of each request: arrival, first token, end
         self._passing = []  # (request, its tokens) admitted in this iteration
@@ -29,18 +36,21 @@ class TimedServer(Server):
         left = len(self.finished)
         super().step()
         running, _, used = self.history[-1][:3]
-        tokens = running - len(self._passing) + sum(n for _, n in self._passing)
+        begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
+        tokens = running - len(begun) + sum(n for _, n in begun)
         seconds = self.time_model.seconds(tokens, used, running)
         self.iteration_s.append(seconds)
         self.now_s += seconds
-        for request, _ in self._passing:
+        for request, _ in begun:
             if self.times_s[request.number][1] is None:
                 self.times_s[request.number][1] = self.now_s
         for request in self.finished[left:]:
             self.times_s[request.number][2] = self.now_s
 
     def drain(self):
-        """Step until every request that arrives has left."""
+        """Step until every request that arrives has left; ValueError if they never end."""
+        if self.arrival_s is None:
+            raise ValueError("arrival_s=None: must be times, or the queue is never empty")
         while self.arrived < len(self.arrival_s) or self.running or self.waiting:
             self.step()
 
@@ -71,6 +81,18 @@ class TimedServer(Server):
             self._passing.append((request, request.n_tokens))
 
 
+def in_order(arrival_s):
+    """Arrival times as a list; ValueError names the first that is no time, negative, or
+    before the one before it."""
+    times = np.asarray(arrival_s, float)
+    bad = ~(np.diff(times, prepend=0.0) >= 0) | ~np.isfinite(times)
+    if bad.any():
+        i = int(bad.argmax())
+        raise ValueError(f"arrival_s[{i}]={times[i]}: must be a time in seconds, not before "
+                         "the one before it")
+    return times.tolist()
+
+
 def report(server, drop=0.0):
     """Of a timed run without its first share `drop` of iterations: requests a second, means
     over time of requests at once, and milliseconds an iteration."""
@@ -82,6 +104,17 @@ def report(server, drop=0.0):
     return {"requests_per_s": float(ended / seconds.sum()),
             "requests_at_once": float((running * seconds).sum() / seconds.sum()),
             "iteration_ms": float(1e3 * seconds.mean())}
+
+
+def window(server, start_s, end_s):
+    """Of a timed run from one second to another: means over time of the requests at once and
+    of the states as shares of the memory (0..1)."""
+    ends = np.cumsum(server.iteration_s)
+    table, seconds = account_table(server.history), np.array(server.iteration_s)
+    inside = (ends > start_s) & (ends <= end_s)
+    means = np.average(table[inside], axis=0, weights=seconds[inside])
+    return {"requests_at_once": means[0],
+            **dict(zip(STATES, means[2:] / server.memory.slots))}
 
 
 def saturate(memories, workload, time_model, n_requests):
@@ -105,3 +138,19 @@ def latencies(server):
     return {"time_to_first_token_s": float((first - arrived).mean()),
             "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
             "normalized_latency_s": float(((end - arrived) / outputs).mean())}
+
+
+def paper_gains(n_requests=1500, seed=42):
+    """How many times the requests a second of two of Orca's systems vLLM serves, in the
+    memories of the paper's Table 1, saturated, without host time: a row for each model."""
+    lengths = read_workload("sharegpt_paper", 20_000, np.random.RandomState(seed))
+    rows, slots = {}, facts("published").query("topic == 'paper_memory'")
+    for case, size in zip(slots["case"], slots["value"].astype(int)):
+        name, _, n_gpus, _, card = case.split()
+        memories = {"vLLM": PagedMemory(size), "Orca (Max)": ReservedMemory(size, "max", 2048),
+                    "Orca (Oracle)": ReservedMemory(size, "oracle", 2048)}
+        clock = TimeModel.of(Model.named(name), card, int(n_gpus))
+        served = saturate(memories, lengths.shorter_than(2048), clock, n_requests)
+        best = served.pop("vLLM")["requests_per_s"]
+        rows[case] = {f"over {k}": best / v["requests_per_s"] for k, v in served.items()}
+    return pd.DataFrame(rows).T

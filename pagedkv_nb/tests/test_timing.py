@@ -129,6 +129,9 @@ def test_poisson_arrivals():
     (lambda: TimeModel(-1, 1, 1, 1, 1), "weight_bytes=-1: must be"),
     (lambda: TimeModel.of(Model.named("OPT-13B"), "MI300X-192GB"), "its flops are not in gpus.csv"),
     (lambda: TimeModel.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
+    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [1, 0.5]), "arrival_s[1]=0.5: must be"),
+    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [-1]), "arrival_s[0]=-1.0: must be"),
+    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND).drain(), "arrival_s=None: must be"),
     (lambda: poisson_arrivals(-1, 3, None), "rate_per_s=-1: must be")])
 def test_bad_clocks_are_one_line(call, message):
     with pytest.raises(ValueError) as error:
