@@ -73,7 +73,9 @@ def hit_rates(table, marks, title):
         for source, face, size in (("paper", "none", 6), ("pool", colour, 5)):
             part = parts.get(source, rows[:0])
             ax.plot(part["cache_tokens"], part["hit_rate"], "o", ms=size, mfc=face, color=colour)
-        end_label(ax, *line[["cache_tokens", "hit_rate"]].iloc[-1], trace, colour)
+        end = (rows["cache_tokens"].max(), rows["hit_rate"].max())
+        ax.annotate(trace, end, (6, 9), textcoords=POINTS, color=colour, ha="right", size=9,
+                    weight="bold")
     top = table["hit_rate"].max() * 1.22 + 0.01
     for tokens, label in marks.items():
         ax.axvline(tokens, color=COLOURS["faint"], lw=0.8, ls=":")
