@@ -64,10 +64,13 @@ class PrefixPool(PagePool):
     def remember(self, page, key):
         """Let a page in use be found by `key`, a second time if need be, and after the pages
         that hold the same already. ValueError if it is free or has another key."""
-        self._held(page)
+        if page not in self._ref_counts:
+            self._held(page)  # says why not
         if self._key_of.get(page, key) != key:
             raise ValueError(f"page {page}: it is remembered by another key")
-        self._pages_of.setdefault(key, OrderedDict())[page] = None
+        if key not in self._pages_of:
+            self._pages_of[key] = OrderedDict()
+        self._pages_of[key][page] = None
         self._key_of[page] = key
 
     def room_beside(self, pages):
@@ -119,8 +122,9 @@ class PrefixPool(PagePool):
     def _forget(self, page):
         """The page can no longer be found."""
         key = self._key_of.pop(page)
-        del self._pages_of[key][page]
-        if not self._pages_of[key]:
+        pages = self._pages_of[key]
+        del pages[page]
+        if not pages:
             del self._pages_of[key]
 
 
