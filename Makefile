@@ -1,5 +1,7 @@
 # Every command a person needs: `make help` lists them.
 NB =
+GRID =
+SCHEDULER =
 P =
 ONLY =
 
@@ -27,7 +29,7 @@ endif
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 
-.PHONY: all test run lab student slides book playground bench lock clean help
+.PHONY: all test run sweep lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.runner --only $(ONLY)
@@ -38,6 +40,9 @@ test: $(READY)  ## test the package and the stored notebooks
 
 run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_size=32 seed=7"
 	@$(PYTHON) -m pagedkv_nb.study.runner "$(NB)" $(P)
+
+sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SCHEDULER=tcp://host:8786]
+	@$(PYTHON) -m pagedkv_nb.study.sweep "$(NB)" "$(GRID)" "$(SCHEDULER)"
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks
@@ -54,8 +59,8 @@ book: $(READY) build/book-env/ready  ## the study as a Jupyter Book site, into b
 playground: $(READY)  ## a memory to play with: writes the page and serves it here
 	@$(PYTHON) -m pagedkv_nb.study.course playground
 
-bench: $(READY)  ## measure the page pool and the simulated server
-	$(PYTHON) -m pytest --benchmark-enable --benchmark-only pagedkv_nb/tests
+bench: $(READY)  ## measure everything that must be quick, each against a yardstick
+	@$(PYTHON) -m pagedkv_nb.study.bench
 
 lock:  ## pin the newest versions of all packages (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
@@ -66,7 +71,7 @@ clean:  ## remove the environment and everything built
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## print this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 17
 
 .venv/ready: requirements.lock pyproject.toml
 	$(VENV)

@@ -1,7 +1,8 @@
 """A pool of pages with ref counts, and requests that reach them through a block table."""
+from itertools import repeat
 from operator import index
 
-from .parameter import positive_int, positive_ints
+from .parameter import positive_int, positive_ints, total
 
 
 class OutOfPages(MemoryError):
@@ -18,6 +19,7 @@ class PagePool:
         self.page_size = positive_int("page_size", page_size)
         self._free = list(range(self.total_pages))[::-1]  # a stack: last freed, first taken
         self._ref_counts = {}  # pages in use only
+        self._writers = {}  # page -> the request that fills it without asking, until told
 
     @property
     def n_free(self):
@@ -48,18 +50,32 @@ class PagePool:
         self._ref_counts[page] = 1
         return page
 
+    def take(self, n):
+        """n free pages at once, each with ref count 1; OutOfPages if there are fewer."""
+        left = self.n_free - n
+        if not 0 <= left <= self.n_free:
+            raise OutOfPages(f"pages needed: {n}, free: {self.n_free}")
+        pages = self._free[left:][::-1]
+        del self._free[left:]
+        self._ref_counts.update(zip(pages, repeat(1)))
+        return pages
+
     def share(self, page):
         """Add a holder to a page in use; ValueError if it is free."""
-        self._ref_counts[page] = self._held(page) + 1
+        self._ref_counts[page] = (self._ref_counts.get(page) or self._held(page)) + 1
+        if page in self._writers:
+            self._writers.pop(page)._own_until = 0  # it must look again
 
     def release(self, page):
         """Remove a holder; the last one frees the page. ValueError if it is free already."""
-        count = self._held(page)
+        count = self._ref_counts.get(page) or self._held(page)
         if count > 1:
             self._ref_counts[page] = count - 1
         else:
             del self._ref_counts[page]
             self._free.append(page)
+            if page in self._writers:
+                self._writers.pop(page)._own_until = 0  # it must look again
 
     def cow_copy(self, page):
         """A page its holder may write: the same one if nobody else holds it, else a new
@@ -74,15 +90,15 @@ class PagePool:
 
     def _held(self, page):
         """The ref count of a page in use; ValueError if it is free."""
-        count = self._ref_counts.get(page)
-        if count is None:
-            self.ref_count(page)  # no such page?
+        if not self.ref_count(page):
             raise ValueError(f"page {page} is free: nobody holds it")
-        return count
+        return self._ref_counts[page]
 
 
 class PagedRequest:
     """One sequence: a block table that grows by a page every `page_size` tokens."""
+
+    __slots__ = ("pool", "name", "n_tokens", "_table", "_own_until", "__weakref__")
 
     def __init__(self, pool, name=""):
         """An empty request that takes its pages from the pool."""
@@ -90,6 +106,7 @@ class PagedRequest:
         self.name = name
         self.n_tokens = 0
         self._table = []
+        self._own_until = 0  # tokens it may have before it must look at its last page
 
     @property
     def block_table(self):
@@ -100,30 +117,36 @@ class PagedRequest:
         """Make room for more tokens. Returns None, or (old, new) if the partly filled
         last page was shared and was swapped for a private one: the caller copies its
         contents. ValueError for fewer than 1 token; OutOfPages changes nothing."""
-        pool, table = self.pool, self._table
-        in_page = self.n_tokens % pool.page_size
-        if n_tokens == 1 and in_page and pool._ref_counts[table[-1]] == 1:
+        if n_tokens == 1 and self.n_tokens < self._own_until:
             self.n_tokens += 1  # the common case: room in a page of our own
             return None
-        if index(n_tokens) < 1:
-            raise ValueError(f"n_tokens={n_tokens}: must be a whole number, at least 1")
+        if n_tokens == 1 and self.n_tokens == self._own_until:
+            return self._append_page()
         return self._append_pages(n_tokens)
 
+    def _append_page(self):
+        """`append` of one token that starts a page."""
+        page = self.pool.allocate()
+        self.pool._writers[page] = self
+        self._table.append(page)
+        self._own_until += self.pool.page_size
+        self.n_tokens += 1
+
     def _append_pages(self, n_tokens):
-        """`append` when pages are taken or swapped: count first, then change."""
-        pool, table = self.pool, self._table
-        total = self.n_tokens + n_tokens
+        """`append` in general: count the pages first, then change."""
+        if index(n_tokens) < 1:
+            raise ValueError(f"n_tokens={n_tokens}: must be a whole number, at least 1")
+        pool, table, total = self.pool, self._table, self.n_tokens + n_tokens
+        swap = self.n_tokens < len(table) * pool.page_size and pool._held(table[-1]) > 1
         n_new = -(-total // pool.page_size) - len(table)
-        swap = self.n_tokens % pool.page_size > 0 and pool._ref_counts[table[-1]] > 1
         if n_new + swap > pool.n_free:
             raise OutOfPages(f"pages needed: {n_new + swap}, free: {pool.n_free}")
-        moved = None
-        if swap:
-            moved = table[-1], pool.cow_copy(table[-1])
+        moved = (table[-1], pool.cow_copy(table[-1])) if swap else None
+        if moved:
             table[-1] = moved[1]
-        for _ in range(n_new):
-            table.append(pool.allocate())
-        self.n_tokens = total
+        table += pool.take(n_new)
+        self.n_tokens, self._own_until = total, len(table) * pool.page_size
+        pool._writers[table[-1]] = self
         return moved
 
     def fork(self, name=""):
@@ -138,7 +161,7 @@ class PagedRequest:
         """Give every page back, last first; the request is empty, ready for new use."""
         while self._table:
             self.pool.release(self._table.pop())
-        self.n_tokens = 0
+        self.n_tokens = self._own_until = 0
 
 
 def paged_utilisation(lengths, page_size):
@@ -146,4 +169,11 @@ def paged_utilisation(lengths, page_size):
     ValueError if there are none or one is not positive."""
     page_size = positive_int("page_size", page_size)
     lengths = positive_ints("lengths", lengths)
-    return sum(lengths) / (page_size * sum(-(-n // page_size) for n in lengths))
+    return total(lengths) / (page_size * pages_for(lengths, page_size))
+
+
+def pages_for(lengths, page_size):
+    """Pages that hold all of the lengths, a list or an array."""
+    if hasattr(lengths, "sum"):
+        return int((-(-lengths // page_size)).sum())
+    return sum(-(-n // page_size) for n in lengths)

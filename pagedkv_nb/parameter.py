@@ -3,20 +3,37 @@ allowed."""
 from numbers import Integral, Real
 
 
-def positive_int(name, value, most=None, least=1):
-    """The value as an int; ValueError unless it is a whole number from `least` to `most`."""
+def shown(name, value):
+    """`name=value` for an error, cut if it is long."""
+    text = repr(value)
+    return f"{name}={text if len(text) <= 80 else text[:77] + '...'}"
+
+
+def positive_int(name, value, most=None, least=1, why=""):
+    """The value as an int; ValueError unless it is a whole number from `least` to `most`,
+    which has a reason where it is not plain."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):
         upper = "" if most is None else f" and at most {most:,}"
-        raise ValueError(f"{name}={value!r}: must be a whole number, at least {least}{upper}")
+        upper += f" ({why})" if why else ""
+        raise ValueError(f"{shown(name, value)}: must be a whole number, at least {least}{upper}")
     return int(value)
 
 
 def positive_ints(name, values, most=None):
-    """The values as a list of ints; ValueError if there are none, or by the first bad one."""
-    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) == 0:
-        raise ValueError(f"{name}={values!r}: must be a list of at least one whole number")
+    """The values as a list of ints, an array of whole numbers as one of int64; ValueError if
+    there are none, or by the first bad one."""
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or len(values) == 0:
+        raise ValueError(f"{shown(name, values)}: must be a list of at least one whole number")
+    if getattr(getattr(values, "dtype", None), "kind", "") in ("i", "u") and values.ndim == 1:
+        if values.min() >= 1 and (most is None or values.max() <= most):
+            return values.astype("int64")
     return [positive_int(f"{name}[{i}]", value, most) for i, value in enumerate(values)]
+
+
+def total(values):
+    """The sum of a list or an array of ints, as an int."""
+    return int(values.sum()) if hasattr(values, "sum") else sum(values)
 
 
 def number(name, value, least=0.0, most=float("inf")):
@@ -24,12 +41,12 @@ def number(name, value, least=0.0, most=float("inf")):
     real = isinstance(value, Real) and not isinstance(value, bool)
     if not real or not least <= value <= most or value == float("inf"):
         upper = "" if most == float("inf") else f" and at most {most:g}"
-        raise ValueError(f"{name}={value!r}: must be a number, at least {least:g}{upper}")
+        raise ValueError(f"{shown(name, value)}: must be a number, at least {least:g}{upper}")
     return float(value)
 
 
 def choice(name, value, allowed):
     """The value; ValueError unless it is one of the allowed names."""
     if value not in list(allowed):
-        raise ValueError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
+        raise ValueError(f"{shown(name, value)}: must be one of {', '.join(allowed)}")
     return value

@@ -3,6 +3,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import cycle
 
+import numpy as np
 import pandas as pd
 
 from .contiguous import STATES
@@ -61,7 +62,7 @@ class Server:
         """Step that often; the account of every iteration so far, in slots."""
         for _ in range(positive_int("iterations", iterations)):
             self.step()
-        return pd.DataFrame(self.history, columns=["running", "waiting", *STATES])
+        return pd.DataFrame(account_table(self.history), columns=["running", "waiting", *STATES])
 
     def step(self):
         """One iteration."""
@@ -124,13 +125,18 @@ class Server:
         self._blocked = False
 
 
+def account_table(history):
+    """Rows of a server's history as an array of int64."""
+    return np.fromiter(history, np.dtype(("int64", 2 + len(STATES))), len(history))
+
+
 def steady_state(server, drop=0.2):
     """Means over a server's iterations after the first share `drop`: requests at once,
     states as shares of the memory (0..1); and per finished request, its preemptions and
     recomputed tokens."""
     start = int(drop * len(server.history))
-    columns = zip(*server.history[start:])
-    running, _, *states = [sum(column) / len(column) for column in map(list, columns)]
+    table = account_table(server.history[start:])
+    running, _, *states = (table.sum(axis=0) / len(table)).tolist()
     done = [r for r in server.finished if r.ends >= start]
     per_request = 1 / max(1, len(done))
     return {"requests_at_once": running,

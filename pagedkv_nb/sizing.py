@@ -1,77 +1,27 @@
-"""Bytes of KV cache: of a token, of a sequence, and left on GPUs that hold the weights."""
+"""What GPUs have left for the KV cache beside a model: `Deployment`; as a command,
+
+    python -m pagedkv_nb.sizing config.json --gpu H100-80GB
+"""
 from dataclasses import dataclass
 
-import pandas as pd
-
+from .engine import Engine
 from .facts import fact
-from .parameter import choice, number, positive_int
+from .model import BYTES_PER_VALUE, GIB, KIB, MIB, Model
+from .parameter import number, positive_int
 
-KIB, MIB, GIB = 2**10, 2**20, 2**30
-BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8": 1}
-
-
-@dataclass(frozen=True)
-class Model:
-    """What the KV cache depends on in a model.
-
-    `local_layers` of `layers` keep only the last `window` tokens. Multi-head latent
-    attention (MLA) keeps one vector of `latent_dim` values a token and layer instead of
-    K and V heads (DeepSeek-V2, arXiv 2405.04434).
-    """
-
-    name: str
-    layers: int
-    kv_heads: int
-    head_dim: int
-    q_heads: int = 0
-    local_layers: int = 0
-    window: int = 0
-    latent_dim: int = 0
-    max_context: int = 0
-    params_billion: float = 0
-
-    @classmethod
-    def named(cls, name):
-        """A model of models.csv, or a bare shape "LAYERSxKV_HEADSxHEAD_DIM"; ValueError
-        lists the known names."""
-        parts = str(name).split("x")
-        if len(parts) == 3 and all(part.isdecimal() for part in parts):
-            return cls(name, *(positive_int("model", int(part)) for part in parts))
-        row = pd.Series(fact("models", "model", name)).fillna(0)
-        whole = {field: int(row[field]) for field, kind in cls.__annotations__.items()
-                 if kind is int}
-        return cls(name=name, params_billion=float(row["params_billion"]), **whole)
-
-    def values_per_token(self):
-        """Numbers a layer keeps for one token."""
-        return self.latent_dim or 2 * self.kv_heads * self.head_dim
-
-    def kv_bytes(self, n_tokens, dtype="fp16"):
-        """Bytes of a sequence of n tokens; local layers keep at most their window."""
-        everywhere = (self.layers - self.local_layers) * n_tokens
-        in_window = self.local_layers * min(n_tokens, self.window)
-        width = BYTES_PER_VALUE[choice("dtype", dtype, BYTES_PER_VALUE)]
-        return (everywhere + in_window) * self.values_per_token() * width
-
-    def kv_bytes_per_token(self, dtype="fp16"):
-        """Bytes of one more token, while it is inside every window."""
-        return self.kv_bytes(1, dtype)
-
-    def copies_on(self, n_gpus):
-        """How often n tensor-parallel GPUs store a token. KV heads are dealt out whole, a
-        latent counts as one head, and the GPU with the most heads sets the pace: 8 heads
-        take 1 copy on 8 GPUs, 1.5 on 12, and 1.5 on 6."""
-        heads = self.kv_heads or 1
-        return n_gpus * -(-heads // n_gpus) / heads
+__all__ = ["BYTES_PER_VALUE", "GIB", "KIB", "MIB", "Deployment", "Model"]
+BLOCK = 16  # tokens a page of vLLM
 
 
 @dataclass(frozen=True)
 class Deployment:
     """A model on equal GPUs and the KV cache that is left; all sizes are over all GPUs.
 
-    `weights_gib` 0 means parameters x 2 bytes. `usable` is the share of memory the server
-    may take (vLLM's gpu_memory_utilization, default 0.9). `overhead_gib` a GPU, for
-    activations and CUDA graphs, is our assumption. ValueError if nothing is left.
+    `weights_gib` 0 means what the config or the parameters at 2 bytes give. `usable` is the
+    share of the reported memory the server may take (vLLM's gpu_memory_utilization).
+    `overhead_gib` a GPU, for activations and memory outside PyTorch, is your number, or
+    None for what this `engine` takes. The last three are the engine's own defaults if 0.
+    ValueError if nothing is left.
     """
 
     model: Model
@@ -79,33 +29,76 @@ class Deployment:
     n_gpus: int = 1
     weights_gib: float = 0.0
     usable: float = 0.9
-    overhead_gib: float = 1.0
+    engine: str = "vllm-0.19"
+    overhead_gib: float | None = None
+    max_model_len: int = 0
+    max_num_seqs: int = 0
+    max_num_batched_tokens: int = 0
 
     def __post_init__(self):
         """Check every field."""
-        positive_int("n_gpus", self.n_gpus)
-        number("weights_gib", self.weights_gib)
+        positive_int("n_gpus", self.n_gpus, most=100_000)
+        number("weights_gib", self.weights_gib, most=2**30)
         number("usable", self.usable, most=1)
-        number("overhead_gib", self.overhead_gib)
-        model = self.model
+        if self.overhead_gib is not None:
+            number("overhead_gib", self.overhead_gib, most=2**30)
+        for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens"):
+            positive_int(name, getattr(self, name), least=0, most=10**9)
+        Engine.named(self.engine)
+        self.check_that_some_is_left()
+
+    def check_that_some_is_left(self):
+        """ValueError if the weights are not known, or do not leave room for one token."""
+        name, have = self.model.name, self.offered_bytes / GIB
         if not self.weight_bytes:
-            raise ValueError(f"model={model.name!r}: a bare shape has no parameter count; "
-                             "set weights_gib")
+            raise ValueError(f"model={name!r}: its weights are not known; set weights_gib")
         if self.kv_budget_bytes <= 0:
-            raise ValueError(f"n_gpus={self.n_gpus}: the weights of {model.name} take "
+            raise ValueError(f"n_gpus={self.n_gpus}: the weights of {name} take "
                              f"{self.weight_bytes / GIB:.1f} GiB, {self.gpu} x {self.n_gpus} "
-                             f"has {self.offered_bytes / GIB:.1f} GiB for weights and cache")
+                             f"has {have:.1f} GiB for weights and cache")
 
     @property
     def weight_bytes(self):
         """Bytes of the weights."""
-        return int(self.weights_gib * GIB or self.model.params_billion * 2e9)
+        known = self.model.checkpoint_bytes or self.model.params_billion * 2e9
+        return int(self.weights_gib * GIB or known)
+
+    @property
+    def reported_bytes(self):
+        """Bytes of all GPUs as a server sees them; 98.9 % of the listed size, as the 80 GB
+        cards report, where no log tells."""
+        card = fact("gpus", "gpu", self.gpu)
+        reported, listed = card["reported_gib"] * GIB, card["memory_bytes"]
+        return int(self.n_gpus * (min(reported, listed) if reported > 0 else 0.989 * listed))
+
+    def load(self):
+        """What the engine profiles at start-up: (max_num_seqs, max_num_batched_tokens)."""
+        engine = Engine.named(self.engine)
+        seqs, tokens = engine.load(self.reported_bytes / self.n_gpus / GIB,
+                                   self.max_model_len or self.model.max_context)
+        return self.max_num_seqs or seqs, self.max_num_batched_tokens or tokens
+
+    @property
+    def activation_bytes(self):
+        """Bytes of activations at the start-up's profiling run; 0 if overhead is given."""
+        if self.overhead_gib is not None:
+            return 0
+        return int(self.n_gpus * Engine.named(self.engine).activation_bytes(
+            self.model, self.load(), self.n_gpus))
+
+    @property
+    def outside_bytes(self):
+        """Bytes outside PyTorch (or the whole overhead, if it is given)."""
+        overhead = self.overhead_gib
+        if overhead is None:
+            overhead = Engine.named(self.engine).outside_gib(self.n_gpus)
+        return int(self.n_gpus * overhead * GIB)
 
     @property
     def offered_bytes(self):
         """Bytes for weights and KV cache."""
-        memory = fact("gpus", "gpu", self.gpu)["memory_bytes"]
-        return int(self.n_gpus * (memory * self.usable - self.overhead_gib * GIB))
+        usable = int(self.reported_bytes * self.usable)
+        return usable - self.activation_bytes - self.outside_bytes
 
     @property
     def kv_budget_bytes(self):
@@ -117,6 +110,24 @@ class Deployment:
         return self.sequences(1, dtype)
 
     def sequences(self, n_tokens, dtype="fp16"):
-        """Sequences of n tokens the cache holds; local layers keep only their window."""
-        copies = self.model.copies_on(self.n_gpus)
-        return int(self.kv_budget_bytes // (copies * self.model.kv_bytes(n_tokens, dtype)))
+        """Sequences of n tokens the cache holds in the steady state of decoding, when local
+        layers have freed all but their window."""
+        return int(self.kv_budget_bytes // self.model.kv_bytes_on(self.n_gpus, n_tokens, dtype))
+
+    def admitted(self, n_tokens, dtype="fp16"):
+        """Sequences of n tokens at the moment of admission, which vLLM V1 prints as "maximum
+        concurrency": a local layer is charged its window and a whole batch of prefill, in
+        pages, with layers in equal groups (facts/servers.md)."""
+        model, pages = self.model, -(-n_tokens // BLOCK)
+        full, local = model.layers - model.local_layers, model.local_layers
+        size = min(filter(None, (full, local)))
+        groups = -(-full // size), -(-local // size)
+        page = size * BLOCK * model.kv_bytes_on(self.n_gpus, 1, dtype) / model.layers
+        charged = min(n_tokens, model.window - 1 + self.load()[1])
+        each = groups[0] * pages + groups[1] * (-(-charged // BLOCK) + 1)
+        return self.kv_budget_bytes // page / each
+
+
+if __name__ == "__main__":
+    from .budget import main
+    raise SystemExit(main())

@@ -4,14 +4,11 @@ from math import erf, pi, sin, sqrt
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from .facts import fact, facts
 from .parameter import choice, positive_int
+from .trace import is_trace, read_columns
 
-# columns of prompt and output: the Azure, Vidur and Mooncake traces, and plain names
-TRACE_COLUMNS = (("ContextTokens", "GeneratedTokens"), ("input_length", "output_length"),
-                 ("num_prefill_tokens", "num_decode_tokens"), ("prompt", "output"))
 ARTICLE = {"mean": 500, "std": 200, "shortest": 200, "longest": 2048}
 
 
@@ -22,6 +19,7 @@ class Workload:
     name: str
     prompt: np.ndarray
     output: np.ndarray
+    arrival_s: np.ndarray | None = None  # seconds from the first request, if known
     n_cut: int = 0  # requests `within` has shortened
     n_refused: int = 0  # and left out
 
@@ -39,16 +37,29 @@ class Workload:
             raise ValueError(f"{name}={limit}: must be more than the shortest prompt of "
                              f"{self.name}, {self.prompt.min()} tokens")
         served, cut = room > 0, (room > 0) & (self.output > room)
+        times = None if self.arrival_s is None else self.arrival_s[served]
         return Workload(self.name, self.prompt[served], np.minimum(self.output, room)[served],
-                        n_cut=int(cut.sum()), n_refused=int((~served).sum()))
+                        times, n_cut=int(cut.sum()), n_refused=int((~served).sum()))
+
+
+    def shorter_than(self, limit, name="max_seq_len"):
+        """The requests of which prompt and output together stay below a limit of that name,
+        as the paper's artifact keeps them. ValueError if there are none."""
+        kept = self.lengths < positive_int(name, limit)
+        if not kept.any():
+            raise ValueError(f"{name}={limit}: must be more than the shortest request of "
+                             f"{self.name}, {self.lengths.min()} tokens")
+        times = None if self.arrival_s is None else self.arrival_s[kept]
+        return Workload(self.name, self.prompt[kept], self.output[kept], times,
+                        n_refused=self.n_refused + int((~kept).sum()))
 
 
 def read_workload(name, n, rng):
     """n requests drawn with rng, for "article" and the names of workloads.csv; for the
-    path of a CSV or JSONL file all of its rows."""
-    if Path(str(name)).suffix in (".csv", ".jsonl"):
+    path of a trace file all of its rows."""
+    if is_trace(name):
         return read_trace(name)
-    file = "the path of a .csv or .jsonl file"
+    file = "the path of a .csv, .jsonl or .json file (or .gz of one)"
     if choice("workload", name, ["article", *facts("workloads")["name"], file]) == "article":
         lengths = article_lengths(n, rng)
         return Workload(name, lengths // 2, lengths - lengths // 2)  # our split: even
@@ -91,33 +102,6 @@ def measured(name, n, rng):
 
 
 def read_trace(path):
-    """The requests of a CSV or JSONL file with a pair of TRACE_COLUMNS; ValueError names
-    what is missing or the first bad row (rows count from 1, below a header)."""
-    problem = f"workload={str(path)!r}: "
-    reader, options = pd.read_json, {"lines": True}
-    if Path(path).suffix == ".csv":
-        reader, options = pd.read_csv, {"index_col": False}  # never take a column as index
-    try:
-        table = reader(path, **options)
-    except (OSError, ValueError) as error:  # absent; empty or unreadable
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{problem}cannot be read: {reason}") from None
-    pair = next((pair for pair in TRACE_COLUMNS if set(pair) <= set(table)), None)
-    if table.empty or pair is None:
-        known = " or ".join(",".join(pair) for pair in TRACE_COLUMNS)
-        raise ValueError(f"{problem}needs at least one row, and columns {known}")
-    prompt, output = (token_counts(table[column], problem) for column in pair)
-    return Workload(Path(path).name, prompt, output)
-
-
-def token_counts(column, problem):
-    """A column as whole numbers of at least 1 (servers write at least one token a
-    request); ValueError names the first row that is negative, fractional or no number."""
-    values = pd.to_numeric(column, errors="coerce")
-    bad = ~(values >= 0) | (values % 1 != 0) | np.isinf(values)
-    if bad.any():
-        row = int(bad.to_numpy().argmax())
-        shown = " ".join(str(column.iloc[row]).split())[:40]  # it may be a whole prompt
-        raise ValueError(f"{problem}row {row + 1}, {column.name}={shown}: "
-                         "must be a whole number, not negative")
-    return np.maximum(1, values.to_numpy()).astype(int)
+    """All requests of a CSV, JSONL or JSON file, zipped or not, with the columns of
+    `trace.KNOWN`; ValueError names what is missing or the first bad row."""
+    return Workload(Path(path).name, *read_columns(path))

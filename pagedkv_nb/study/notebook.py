@@ -1,6 +1,7 @@
 """What a notebook needs from Jupyter: figures with alt text, and the source it runs."""
 import os
 from base64 import b64encode
+from contextlib import suppress
 from html import escape
 from inspect import getsource
 from io import BytesIO
@@ -11,6 +12,8 @@ from IPython.display import display
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+
+from ..parameter import shown
 
 WIDTH = 700  # pixels on the page
 # A card brings its own paper: legible in every theme, on a dark page too.
@@ -23,9 +26,13 @@ class Figures:
 
     def __init__(self, folder=""):
         """Only show if `folder` is empty; ValueError if it cannot be a folder."""
-        taken = isinstance(folder, str) and Path(folder).exists() and not Path(folder).is_dir()
-        if not isinstance(folder, str) or taken:
-            raise ValueError(f"figures_dir={folder!r}: must be a folder, or empty for no files")
+        try:
+            possible = Path(folder).is_dir() or not Path(folder).exists()
+        except (OSError, TypeError, ValueError):  # too long, no text, a null byte
+            possible = False
+        if not isinstance(folder, str) or not possible:
+            told = "must be a folder, or empty for no files"
+            raise ValueError(f"{shown('figures_dir', folder)}: {told}")
         self.folder = Path(folder) if folder else None
 
     def show(self, fig, name, alt, data):
@@ -70,17 +77,20 @@ def described(svg, name, alt):
 
 def write_together(files):
     """Write {path: bytes}: all lie complete beside their places before one is replaced,
-    and a failure leaves nothing behind."""
-    parts = {path: path.with_name(path.name + ".part") for path in files}
+    and a failure leaves nothing behind. OSError names the path that cannot be written."""
+    parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
     try:
         for path, part in parts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(files[path])
         for path, part in parts.items():
             os.replace(part, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         for part in parts.values():
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def source(*objects):

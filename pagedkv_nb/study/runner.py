@@ -9,111 +9,105 @@ import sys
 from ast import literal_eval
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from shutil import rmtree
 from time import perf_counter
 
-# An optional URL grammar that takes jsonschema 0.7 s to compile.
-sys.modules["rfc3987_syntax"] = None
+import nbformat
 
-# Builds the font cache once, before kernels race to do it.
-import matplotlib.font_manager  # noqa: E402, F401
-import nbformat  # noqa: E402
-import papermill  # noqa: E402
+from .execution import (answers, execute, known_parameters, located, normalised, plain_error,
+                        workplace)
+from .notebook import write_together
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 
 
-def normalised(nb):
-    """The notebook as it is stored: without injected cell and execution metadata, its
-    cells numbered from 1."""
-    nb.cells = [c for c in nb.cells
-                if "injected-parameters" not in c.metadata.get("tags", [])]
-    code = [c for c in nb.cells if c.cell_type == "code"]
-    for count, cell in enumerate(code, 1):
-        cell.execution_count = count
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output.execution_count = count
-    for cell in nb.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items()
-                         if k in ("tags", "slideshow") and v}
-    language = {k: v for k, v in nb.metadata.language_info.items() if k != "version"}
-    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python",
-              "name": "python3"}
-    nb.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language})
-    return nb
+def notebooks(only=()):
+    """The paths of the notebooks, or of those whose numbers are given."""
+    return [path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+            if not only or path.stem[:2] in only]
 
 
-def execute(path, parameters, position=0):
-    """Run a notebook into build/ and return it; RuntimeError with one line if a cell fails."""
+def places():
+    """The workplace of a run, cleared of what killed runs have left."""
+    return workplace(BUILD, BUILD, ROOT / "notebooks", ROOT / "figures",
+                     *BUILD.glob("figures/*"))
+
+
+def regenerate(path, work, position):
+    """Run a notebook and, if it succeeds, put it and its figures in their places together;
+    returns the seconds it took."""
+    start = perf_counter()
     bar = {"desc": path.stem, "position": position, "leave": False,
            "disable": None}  # shown on a terminal only
-    try:
-        return papermill.execute_notebook(
-            path, BUILD / path.name, parameters, kernel_name="python3",
-            record_timing=False, progress_bar=bar, request_save_on_cell_execute=False,
-            shutdown_kernel="immediate",
-            coalesce_streams=True,  # a print may arrive in pieces
-            extra_arguments=["--log-level=ERROR"])
-    except papermill.PapermillExecutionError as error:
-        raise RuntimeError(f"{path.stem}: {error.ename}: {error.evalue}") from None
-
-
-def regenerate(path, position):
-    """Run a notebook and, if it succeeds, put it and its figures in their places; returns
-    the seconds it took."""
-    start = perf_counter()
-    figures = BUILD / "figures" / path.stem
-    rmtree(figures, ignore_errors=True)
-    nb = normalised(execute(path, {"figures_dir": str(figures)}, position))
-    stored = BUILD / f"{path.stem}.stored.ipynb"
-    nbformat.write(nb, stored)
-    (ROOT / "figures").mkdir(exist_ok=True)
-    for file in sorted(figures.glob("*.*")):
-        os.replace(file, ROOT / "figures" / file.name)
-    os.replace(stored, path)
+    folder = work / path.stem
+    nb = execute(path, folder, {"figures_dir": str(folder / "figures")}, progress_bar=bar)
+    files = {ROOT / "figures" / file.name: file.read_bytes()
+             for file in sorted((folder / "figures").glob("*.*"))}
+    write_together(files | {path: stored(normalised(nb))})
     return perf_counter() - start
+
+
+def stored(nb):
+    """The bytes of a notebook as Jupyter writes it."""
+    return (nbformat.writes(nb).rstrip("\n") + "\n").encode()
 
 
 def run_all(only=()):
     """Regenerate every notebook, or those whose numbers are given, one a core at a time;
     returns the exit code."""
-    paths = [path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-             if not only or path.stem[:2] in only]
+    paths = notebooks(only)
     failures = 0
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        jobs = {threads.submit(regenerate, path, i): path
+    with places() as work, ThreadPoolExecutor(os.cpu_count()) as threads:
+        jobs = {threads.submit(regenerate, path, work, i): path
                 for i, path in enumerate(paths[::-1])}  # the last ones take longest
         for done, job in enumerate(as_completed(jobs), 1):
-            error = job.exception()
+            name, error = jobs[job].stem, job.exception()
+            told = f"ok, {job.result():.1f} s" if not error else failed(name, work, error)
             failures += error is not None
-            told = (f"FAILED\n  {error}\n  the failed run: build/{jobs[job].name}" if error
-                    else f"ok, {job.result():.1f} s")
-            print(f"[{done}/{len(paths)}] {jobs[job].stem} {told}", flush=True)
+            print(f"[{done}/{len(paths)}] {name} {told}", flush=True)
     return 1 if failures else 0
+
+
+def failed(name, work, error):
+    """What to say of a failed notebook, whose run is kept in build/ if there is one."""
+    run = work / name / f"{name}.ipynb"
+    told = f"FAILED\n  {name}: {plain_error(error)}"
+    if run.exists() and run.stat().st_size:
+        os.replace(run, BUILD / run.name)
+        told += f"\n  the failed run: {located(BUILD / run.name, ROOT)}"
+    return told
 
 
 def run_one(number, assignments):
     """Run one notebook with other parameters into build/; returns the exit code."""
-    paths = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-    path = next((p for p in paths if number and p.stem.startswith(number)), None)
+    path = next((p for p in notebooks() if number and p.stem.startswith(number)), None)
     if path is None:
-        return refuse(f"NB={number}: must be one of {', '.join(p.stem for p in paths)}")
-    known = papermill.inspect_notebook(path)
-    parameters = {"figures_dir": str(BUILD / "figures" / path.stem)}
+        return refuse(f"NB={number}: must be one of {', '.join(p.stem for p in notebooks())}")
+    known, parameters = known_parameters(path), {}
     for name, equals, value in (a.partition("=") for a in assignments):
         if not equals or name not in known:
             return refuse(f"{name}: must be NAME=VALUE with a name of {', '.join(known)}")
         parameters[name] = value_of(value)
-    rmtree(BUILD / "figures" / path.stem, ignore_errors=True)
-    try:
-        execute(path, parameters)
-    except RuntimeError as error:
-        return refuse(f"{error}\nthe failed run: build/{path.name}")
-    print(f"build/{path.name}")
-    for file in sorted(Path(parameters["figures_dir"]).glob("*")):
-        print(os.path.relpath(file, ROOT) if file.is_relative_to(ROOT) else file)
+    with places() as work:
+        try:
+            return place(path, work / path.stem, parameters)
+        except Exception as error:
+            return refuse(failed(path.stem, work, error).removeprefix("FAILED\n").strip())
+
+
+def place(path, folder, parameters):
+    """Run a notebook in a folder, put what it made into build/ and say where; returns 0."""
+    made, end = folder / "figures", BUILD / "figures" / path.stem
+    nb = execute(path, folder, {"figures_dir": str(made)} | parameters, told=True)
+    text = stored(nb).decode().replace(str(made), str(end))
+    files = {end / file.name: file.read_bytes() for file in sorted(made.glob("*.*"))}
+    for old in set(end.glob("*.*")) - set(files):
+        old.unlink()
+    write_together(files | {BUILD / path.name: text.encode()})
+    elsewhere = sorted(Path(parameters.get("figures_dir") or end).glob(f"{path.stem[:2]}*.*"))
+    for file in (BUILD / path.name, *elsewhere):
+        print(located(file, ROOT))
+    print("", *answers(nb), sep="\n", end="")
     return 0
 
 
@@ -131,7 +125,14 @@ def refuse(message):
     return 1
 
 
+def main(arguments):
+    """Run all or one; returns the exit code. A disk that cannot be written is one line."""
+    first, *others = arguments or ["--only"]
+    try:
+        return run_all(others) if first == "--only" else run_one(first, others)
+    except OSError as error:
+        return refuse(plain_error(error))
+
+
 if __name__ == "__main__":
-    BUILD.mkdir(exist_ok=True)
-    first, *others = sys.argv[1:] or ["--only"]
-    sys.exit(run_all(others) if first == "--only" else run_one(first, others))
+    sys.exit(main(sys.argv[1:]))

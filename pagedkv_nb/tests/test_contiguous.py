@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from pagedkv_nb.contiguous import (RESERVATIONS, BuddyAllocator, FirstFitAllocator, account,
-                                   naive_utilisation, next_power_of_two)
+from pagedkv_nb.contiguous import (RESERVATIONS, BuddyAllocator, FirstFitAllocator,
+                                   PlainFirstFit, account, naive_utilisation,
+                                   next_power_of_two)
 from pagedkv_nb.sizing import GIB, MIB, Model
 
 
@@ -41,7 +42,12 @@ def test_buddy_blocks_never_overlap_and_always_coalesce(slots, steps):
 @settings(max_examples=200)
 @given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 5)), max_size=40))
 def test_first_fit_takes_the_first_hole_that_is_large_enough(slots, steps):
-    memory, fit = np.zeros(slots, bool), FirstFitAllocator(slots)
+    first_fit_by_slots(FirstFitAllocator(slots), slots, steps)
+    first_fit_by_slots(PlainFirstFit(slots), slots, steps)
+
+
+def first_fit_by_slots(fit, slots, steps):
+    memory = np.zeros(slots, bool)
     used = {}
     for take, n in steps:
         if take:
@@ -55,9 +61,29 @@ def test_first_fit_takes_the_first_hole_that_is_large_enough(slots, steps):
             address = sorted(used)[n % len(used)]
             memory[address:address + used.pop(address)] = False
             fit.release(address)
+        assert fit.used_pieces == used
 
 
-@pytest.mark.parametrize("allocator", [BuddyAllocator, FirstFitAllocator])
+@settings(max_examples=60)
+@given(st.integers(5_000, 10**7), st.integers(0, 2**32 - 1))
+def test_the_tree_finds_what_walking_finds_in_a_large_memory(slots, seed):
+    rng = np.random.RandomState(seed)
+    tree, plain = FirstFitAllocator(slots), PlainFirstFit(slots)
+    for _ in range(300):
+        if tree.used_pieces and rng.rand() < 0.45:
+            address = sorted(tree.used_pieces)[rng.randint(len(tree.used_pieces))]
+            tree.release(address)
+            plain.release(address)
+        else:
+            size = int(rng.randint(1, slots // rng.choice([3, 20, 100])))
+            assert tree.allocate(size) == plain.allocate(size)
+    assert tree.used_pieces == plain.used_pieces
+    for address in list(plain.used_pieces):
+        tree.release(address)
+    assert tree.allocate(slots) == 0
+
+
+@pytest.mark.parametrize("allocator", [BuddyAllocator, FirstFitAllocator, PlainFirstFit])
 def test_double_release_is_refused(allocator):
     memory = allocator(8)
     address = memory.allocate(3)
@@ -110,6 +136,6 @@ def test_bad_lengths_are_refused(lengths, maximum, message):
 
 @pytest.mark.parametrize("slots", [0, -1, 2.5, "8"])
 def test_bad_arenas_are_refused(slots):
-    for allocator in (BuddyAllocator, FirstFitAllocator):
+    for allocator in (BuddyAllocator, FirstFitAllocator, PlainFirstFit):
         with pytest.raises(ValueError, match="slots="):
             allocator(slots)

@@ -9,7 +9,15 @@ import pytest
 from .conftest import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NUMBERS = ["01", "02", "03", "04", "05", "06"]
+NUMBERS = ["01", "02", "03", "04", "05", "06", "08"]
+FIGURES = [
+    "01a-kv-bytes-per-token", "01b-cache-vs-context",
+    "02a-reserved-slabs", "02b-where-memory-goes", "02c-memory-through-time",
+    "03a-block-table", "03b-page-map", "03c-waste-vs-page-size",
+    "04a-copy-on-write", "04b-pages-vs-requests",
+    "05a-utilisation-vs-batch", "05b-requests-that-fit", "05c-memory-through-time",
+    "06a-paper-fig2", "06b-measured-run", "06c-measured-servers",
+    "08a-throughput", "08b-latency-vs-rate", "08c-worth-of-memory"]
 SMALL_CASE = "^## A (case|pool|check) "  # the heading under which a notebook's story begins
 ALLOWED_METADATA = {"tags", "slideshow"}
 
@@ -67,7 +75,7 @@ class TestStored:
 
     def test_figures_have_alt_text_a_caption_and_files(self, path):
         shown = figures(path)
-        assert len(shown) == 2 + (path.stem[:2] == "03")
+        assert len(shown) == sum(name.startswith(path.stem[:2]) for name in FIGURES)
         for output in shown:
             html = "".join(output["data"]["text/html"])
             alt = re.search(r'<img alt="([^"]+)"', html)
@@ -114,12 +122,13 @@ def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
 
 @pytest.mark.parametrize("number, name, value, allowed", [
     ("01", "context_length", 5000, "at most 4,096"), ("01", "n_gpus", 1.5, "a whole number"),
+    ("01", "engine", "sglang", "vllm-0.19"), ("01", "model", "none/config.json", "cannot be read"),
     ("02", "max_seq_len", 20000, "at most 8,192"), ("02", "max_seq_len", 1, "more than the shortest"),
     ("03", "page_size", 0, "at least 1"), ("03", "total_pages", 60, "at least 61"),
     ("03", "model", "DeepSeek-V3", "a model with K and V heads"),
     ("04", "n_outputs", [], "at least one whole number"),
     ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
-    ("05", "context_limit", 10**6, "at most 119,696"), ("06", "page_size", 15728, "at most 7,864"),
+    ("05", "context_limit", 10**6, "at most 118,045"), ("06", "page_size", 15728, "at most 7,864"),
     ("06", "workload", "none.jsonl", "cannot be read")])
 def test_values_out_of_range_are_told_what_is_allowed(number, name, value, allowed):
     path = next(p for p in PATHS if p.stem.startswith(number))
@@ -129,13 +138,9 @@ def test_values_out_of_range_are_told_what_is_allowed(number, name, value, allow
 
 def test_every_figure_file_belongs_to_a_notebook():
     named = re.findall(r'"(0\d[a-c]-[a-z0-9-]+)"', "\n".join(source(c) for p in PATHS for c in cells(p, "code")))
-    assert named == ["01a-kv-bytes-per-token", "01b-cache-vs-context", "02a-reserved-slabs",
-                     "02b-where-memory-goes", "03a-block-table", "03b-page-map",
-                     "03c-waste-vs-page-size", "04a-copy-on-write", "04b-pages-vs-requests",
-                     "05a-utilisation-vs-batch", "05b-requests-that-fit", "06a-paper-fig2",
-                     "06b-measured-run"]
+    assert sorted(named) == FIGURES
     stored = sorted(p.name for p in (ROOT / "figures").iterdir() if p.name != "README.md")
-    assert stored == sorted(f"{n}.{end}" for n in named for end in ("svg", "png", "csv"))
+    assert stored == sorted(f"{n}.{end}" for n in FIGURES for end in ("svg", "png", "csv"))
 
 
 def test_promised_columns():
@@ -145,6 +150,8 @@ def test_promised_columns():
         "batch_size", "tokens", "pages", "naive_utilisation", "paged_utilisation"]
     assert columns("06a-paper-fig2") == [
         "system", "source", "used", "reserved", "internal", "external", "mean_batch"]
+    assert columns("06c-measured-servers") == [
+        "server", "model", "gpu", "n_gpus", "logged_tokens", "predicted_tokens"]
 
 
 def test_links_between_notebooks_lead_somewhere():

@@ -4,10 +4,12 @@ from collections import Counter
 from importlib.resources import files
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool, paged_utilisation
 from pagedkv_nb.recording import replay
 
@@ -222,3 +224,50 @@ def test_all_vllm_recordings_replay(shared):
     assert paths
     for path in paths:
         check_recording(path.read_text())
+
+
+@given(st.integers(1, 9), st.lists(st.integers(0, 5), max_size=5))
+def test_pages_taken_together_are_pages_allocated_in_turn(total, wanted):
+    together, in_turn = PagePool(total), PagePool(total)
+    for n in wanted:
+        if n > together.n_free:
+            with pytest.raises(OutOfPages, match=f"pages needed: {n}, free: {in_turn.n_free}"):
+                together.take(n)
+        else:
+            assert together.take(n) == [in_turn.allocate() for _ in range(n)]
+        assert (together._free, together._ref_counts) == (in_turn._free, in_turn._ref_counts)
+
+
+def test_a_request_sees_that_its_last_page_was_shared_or_freed_behind_its_back():
+    pool = PagePool(4, 4)
+    request = PagedRequest(pool)
+    request.append()
+    request.append()
+    pool.share(request.block_table[-1])
+    assert request.append() == (0, 1) and pool.ref_count(0) == 1
+    pool.release(1)
+    with pytest.raises(ValueError, match="page 1 is free: nobody holds it"):
+        request.append()
+    assert request.n_tokens == 3
+
+
+def test_a_request_that_is_alone_again_writes_without_a_copy():
+    pool = PagePool(4, 4)
+    request = PagedRequest(pool)
+    request.append(2)
+    request.fork().free()
+    assert request.append() is None and request.block_table == [0]
+
+
+@given(st.lists(st.integers(1, 255), min_size=1), st.integers(1, 300),
+       st.sampled_from(["int64", "int32", "uint8", "uint64"]))
+def test_utilisations_of_arrays_are_those_of_lists(lengths, page_size, dtype):
+    array = np.array(lengths, dtype)
+    assert paged_utilisation(array, page_size) == paged_utilisation(lengths, page_size)
+    assert naive_utilisation(array, 255) == naive_utilisation(lengths, 255)
+
+
+@pytest.mark.parametrize("lengths", [np.array([3, 0]), np.array([1.5]), np.array([[1]]), np.array([])])
+def test_bad_arrays_are_refused(lengths):
+    with pytest.raises(ValueError, match="lengths"):
+        paged_utilisation(lengths, 4)

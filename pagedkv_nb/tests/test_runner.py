@@ -1,11 +1,15 @@
 """The commands a person uses, run as that person runs them."""
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
 
-from pagedkv_nb.study import runner
+from pagedkv_nb.study import execution, runner
 from pagedkv_nb.study.notebook import Figures, write_together
 
 from .conftest import ROOT
@@ -108,6 +112,130 @@ def test_help_explains_every_parameter():
 def test_values_are_literals_or_text():
     texts = ["3", "3.5", "1e3", "[1, 2]", "azure_conv", "a/b.csv", "True"]
     assert [runner.value_of(t) for t in texts] == [3, 3.5, 1000.0, [1, 2], "azure_conv", "a/b.csv", True]
+
+
+def tiny(folder, name, *code):
+    """A notebook of those cells, the first of them its parameters."""
+    cells = [nbformat.v4.new_code_cell(x, id=f"c{i}") for i, x in enumerate(code)]
+    cells[0].metadata["tags"] = ["parameters"]
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = {"language_info": {"name": "python"}, "kernelspec": {
+        "name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / name)
+
+
+WRITE = """import pandas as pd
+from pagedkv_nb.study.notebook import Figures
+from pagedkv_nb.study.style import canvas
+Figures(figures_dir).show(canvas("a title")[0], "01a-dot", "alt", pd.DataFrame({"x": [1]}))"""
+FIGURE = 'figures_dir: str = ""  # folder'
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A study of our own with one notebook that draws a figure."""
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(runner, "BUILD", tmp_path / "build")
+    tiny(tmp_path / "notebooks", "01_dot.ipynb", FIGURE, WRITE)
+    return tmp_path
+
+
+def files_in(folder):
+    return sorted(p.name for p in folder.rglob("*") if p.is_file())
+
+
+DRAWN = ["01a-dot.csv", "01a-dot.png", "01a-dot.svg"]
+
+
+def test_figures_may_lie_on_another_filesystem(house):
+    shared_memory = Path("/dev/shm")
+    if not shared_memory.is_dir() or shared_memory.stat().st_dev == house.stat().st_dev:
+        pytest.skip("/dev/shm is no other filesystem here")
+    with TemporaryDirectory(dir=shared_memory) as other:
+        (house / "figures").symlink_to(other)
+        assert runner.main([]) == 0
+        assert files_in(Path(other)) == DRAWN
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A disk of 64 KiB, for real."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk],
+                             capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_one_line_with_the_path(house, full_disk, capsys):
+    (house / "figures").symlink_to(full_disk)
+    (full_disk / "ballast").write_bytes(b"x" * 60_000)
+    before = (house / "notebooks" / "01_dot.ipynb").read_bytes()
+    assert runner.main([]) == 1
+    out = capsys.readouterr().out
+    assert "figures/01a-dot." in out and "No space left on device" in out
+    assert files_in(full_disk) == ["ballast"]
+    assert (house / "notebooks" / "01_dot.ipynb").read_bytes() == before
+
+
+def test_a_full_build_folder_is_one_line_with_the_path(house, full_disk, capsys):
+    (house / "build").symlink_to(full_disk)
+    (full_disk / "ballast").write_bytes(b"x" * 65_536)
+    assert runner.main([]) == 1 and runner.main(["01"]) == 1
+    told = capsys.readouterr()
+    for text in (told.out, told.err):
+        assert "No space left on device" in text and "build" in text and "Traceback" not in text
+    assert files_in(full_disk) == ["ballast"] and not (house / "figures").exists()
+
+
+def test_figures_that_cannot_be_written_are_one_line(house, capsys):
+    (house / "figures").write_text("not a folder")
+    assert runner.main([]) == 1
+    assert "figures" in capsys.readouterr().out and files_in(house / "build") == ["01_dot.ipynb"]
+
+
+def test_what_a_killed_run_left_is_cleared(house, tmp_path):
+    tiny(house / "notebooks", "02_slow.ipynb", FIGURE, "import time; time.sleep(60)")
+    code = (f"import pathlib; from pagedkv_nb.study import runner; runner.ROOT = "
+            f"pathlib.Path({str(house)!r}); runner.BUILD = runner.ROOT / 'build'; runner.main([])")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    killed = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE,
+                              env=os.environ | {"TMPDIR": str(temporary)})
+    killed.stdout.readline()  # the first notebook is done, the second sleeps
+    killed.kill()
+    killed.wait()
+    (house / "figures" / f".01a-dot.svg.{killed.pid}.part").write_text("half")
+    left = [p.name for p in (house / "build").iterdir()]
+    assert left == [f".run-{killed.pid}"] and not list(temporary.iterdir())
+    (house / "notebooks" / "02_slow.ipynb").unlink()
+    assert runner.main([]) == 0
+    assert files_in(house / "build") == [] and files_in(house / "figures") == DRAWN
+
+
+def test_two_runs_at_once_end_well(house):
+    with ThreadPoolExecutor(2) as threads:
+        code = (f"import pathlib; from pagedkv_nb.study import runner; runner.ROOT = "
+                f"pathlib.Path({str(house)!r}); runner.BUILD = runner.ROOT / 'build'; "
+                "raise SystemExit(runner.main([]))")
+        runs = list(threads.map(lambda _: subprocess.run([sys.executable, "-c", code], cwd=ROOT), [1, 2]))
+    assert [r.returncode for r in runs] == [0, 0]
+    assert files_in(house / "figures") == DRAWN and files_in(house / "build") == []
+
+
+def test_an_answer_is_printed_and_a_long_run_says_where_it_is(house, capsys, monkeypatch):
+    monkeypatch.setattr(execution.Progress, "every_s", 0.2)
+    tiny(house / "notebooks", "02_answer.ipynb", FIGURE, "import time; time.sleep(1)", "print(42)")
+    nb = nbformat.read(house / "notebooks" / "02_answer.ipynb", 4)
+    nb.cells[2].metadata["tags"] = ["answer"]
+    nbformat.write(nb, house / "notebooks" / "02_answer.ipynb")
+    assert runner.main(["02"]) == 0
+    out, err = capsys.readouterr()
+    assert out.endswith("\n42\n") and "02_answer: cell 3 of 4" in err
+    assert "answer" in (house / "build" / "02_answer.ipynb").read_text()
 
 
 def test_figure_folders_are_checked_and_files_written_whole(tmp_path):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from pagedkv_nb.contiguous import RESERVATIONS, STATES, FirstFitAllocator
-from pagedkv_nb.memory import PagedMemory, ReservedMemory
+from pagedkv_nb.contiguous import (RESERVATIONS, STATES, BuddyAllocator, FirstFitAllocator,
+                                   PlainFirstFit)
+from pagedkv_nb.memory import PagedMemory, PlainPagedMemory, ReservedMemory
 from pagedkv_nb.serving import Server, steady_state
 from pagedkv_nb.facts import facts
 from pagedkv_nb.workload import Workload, read_workload
@@ -26,7 +27,8 @@ def memories(draw, longest=40):
     slots = draw(st.integers(64, 200))
     policy = draw(st.sampled_from([*RESERVATIONS, "first fit", "paged", "paged"]))
     if policy == "paged":
-        return PagedMemory(slots, draw(st.integers(1, 9)), draw(st.sampled_from([0, 0.01, 0.3])))
+        kind = draw(st.sampled_from([PagedMemory, PlainPagedMemory]))
+        return kind(slots, draw(st.integers(1, 9)), draw(st.sampled_from([0, 0.01, 0.3])))
     if policy == "first fit":
         return ReservedMemory(slots, "oracle", longest, FirstFitAllocator)
     return ReservedMemory(slots, policy, longest)
@@ -34,8 +36,8 @@ def memories(draw, longest=40):
 
 def emptied(memory):
     """Whether the memory is as it was at the start."""
-    if isinstance(memory, PagedMemory):
-        return memory.pool.n_used == 0 and not any(memory._due)
+    if isinstance(memory, PlainPagedMemory):
+        return memory.pool.n_used == 0 and not any(getattr(memory, "_due", [memory.tables]))
     pieces = getattr(memory.allocator, "used_blocks", None) or getattr(memory.allocator, "used_pieces", None)
     return memory.asked == 0 and not pieces
 
@@ -108,6 +110,51 @@ def test_stepping_by_events_is_stepping_by_tokens(workload, slots, page_size, wa
     assert ours == slow_paged_server(workload, slots, page_size, watermark, 100)
 
 
+def steps(memory, workload, arrivals, n):
+    """What a server shows after each step: the account, and who runs, waits and has left."""
+    server = Server(memory, workload, arrivals)
+    for _ in range(n):
+        server.step()
+        yield (server.history[-1], [r.number for r in server.running],
+               [(r.number, r.n_tokens) for r in server.waiting],
+               [(r.number, r.ends, r.preemptions, r.recomputed_tokens) for r in server.finished])
+
+
+@settings(max_examples=150)
+@given(workloads(), st.integers(40, 200), st.integers(1, 8), st.sampled_from([0, 0.01, 0.2]),
+       st.one_of(st.none(), st.lists(st.integers(0, 4), max_size=30)))
+def test_counted_pages_are_named_pages_step_by_step(workload, slots, page_size, keep, arrivals):
+    assume(slots // page_size * page_size >= 40)
+    fast, plain = (steps(kind(slots, page_size, keep), workload, arrivals, 120)
+                   for kind in (PagedMemory, PlainPagedMemory))
+    for step, (mine, simple) in enumerate(zip(fast, plain)):
+        assert mine == simple, step
+
+
+@settings(max_examples=100)
+@given(workloads(), st.integers(40, 400), st.sampled_from(list(RESERVATIONS)))
+def test_first_fit_in_a_tree_is_first_fit_by_walking(workload, slots, policy):
+    fast, plain = (steps(ReservedMemory(slots, policy, 40, kind), workload, None, 120)
+                   for kind in (FirstFitAllocator, PlainFirstFit))
+    assert all(mine == simple for mine, simple in zip(fast, plain))
+
+
+@pytest.mark.parametrize("memory", [
+    PlainPagedMemory(120, 4), *(ReservedMemory(120, policy, 40, kind) for policy in RESERVATIONS
+                                for kind in (BuddyAllocator, FirstFitAllocator))])
+def test_the_pieces_of_running_requests_hold_their_tokens_and_never_overlap(memory):
+    workload = read_workload("sharegpt", 30, np.random.RandomState(1))
+    workload = Workload("short", workload.prompt % 20 + 1, workload.output % 20 + 1)
+    server = Server(memory, workload)
+    for _ in range(200):
+        server.step()
+        slots = [slot for r in server.running for first, n in memory.pieces(r)
+                 for slot in range(first, first + n)]
+        assert len(slots) == len(set(slots)) and set(slots) <= set(range(120))
+        assert all(sum(n for _, n in memory.pieces(r)) >= r.tokens_before(server.clock)
+                   for r in server.running)
+
+
 @pytest.mark.parametrize("policy", [*RESERVATIONS, "paged"])
 @pytest.mark.parametrize("rate", [0.01, 0.05])
 def test_littles_law_under_poisson_arrivals(policy, rate):
@@ -164,6 +211,8 @@ def test_preemption_sends_the_youngest_back_and_counts_what_is_lost():
     assert (first.number, first.preemptions) == (0, 0)
     assert (second.number, second.preemptions) == (1, 1)
     assert second.recomputed_tokens == 8 and server.memory.pool.n_used == 0
+    state = steady_state(server, drop=0)
+    assert (state["preemptions_per_request"], state["recomputed_tokens"]) == (0.5, 4)
 
 
 def test_an_empty_memory_keeps_nothing_back():

@@ -23,9 +23,9 @@ def test_every_model_agrees_with_its_published_cost(row):
 
 
 def test_the_facts_are_complete():
-    assert len(MODELS) == 36 and len(facts("gpus")) == 8 and len(facts("workloads")) == 11
+    assert len(MODELS) == 36 and len(facts("gpus")) == 11 and len(facts("workloads")) == 11
     assert len(facts("lengths")) == 33
-    for name in ("models", "gpus", "workloads", "published"):
+    for name in ("models", "gpus", "workloads", "published", "engines", "model_sizes", "kv_logs"):
         assert facts(name)["source"].notna().all()
 
 
@@ -57,6 +57,8 @@ def test_heads_and_latents_are_copied_when_gpus_outnumber_them():
     eight_heads = Model.named("Llama-3-70B")
     assert [eight_heads.copies_on(n) for n in (1, 2, 4, 6, 12, 16)] == [1, 1, 1, 1.5, 1.5, 2]
     two = Deployment(Model.named("Falcon-7B"), "A100-40GB", 2)
+    latent = Deployment(Model.named("DeepSeek-V2-Lite"), "A100-80GB", 2)
+    assert latent.token_slots() == latent.kv_budget_bytes // (2 * 27 * 576 * 2)
     assert two.token_slots() == two.kv_budget_bytes // (2 * 8192)
 
 

@@ -1,0 +1,223 @@
+"""Shapes read from config.json files: against values derived by hand, and damaged files."""
+import json
+from importlib.resources import files
+
+import pytest
+
+from pagedkv_nb.config import NESTED
+from pagedkv_nb.sizing import Deployment, Model
+
+EXAMPLES = files("pagedkv_nb") / "data" / "configs"
+# Bytes a token in 16 bits: layers that keep K and V x 2 x KV heads x head_dim x 2 bytes.
+SHARED = {
+    "Qwen--Qwen3-0.6B": 28 * 2 * 8 * 128 * 2,  # head_dim stated: not 1,024 / 16
+    "Qwen--Qwen3-30B-A3B": 48 * 2 * 4 * 128 * 2,  # experts do not matter
+    "Qwen--Qwen3-32B": 64 * 2 * 8 * 128 * 2,  # head_dim stated: not 5,120 / 64
+    "Qwen--Qwen3-8B": 36 * 2 * 8 * 128 * 2,
+    "Qwen--Qwen3-VL-32B-Instruct": 64 * 2 * 8 * 128 * 2,  # in text_config
+    "Qwen--Qwen3.5-27B": 16 * 2 * 4 * 256 * 2,  # 48 of 64 layers are linear attention
+    "deepseek-ai--DeepSeek-V3": 61 * (512 + 64) * 2,  # a latent: no factor 2, no heads
+    # 5 full layers of 2 heads of 512, 25 local ones of 8 heads of 256
+    "google--gemma-4-26B-A4B": (5 * 2 * 2 * 512 + 25 * 2 * 8 * 256) * 2,
+    "meta-llama--Llama-4-Scout-17B-16E-Instruct": 48 * 2 * 8 * 128 * 2,
+    "meta-llama--Meta-Llama-3.1-405B": 126 * 2 * 8 * 128 * 2,  # head_dim 16,384 / 128
+    "meta-llama--Meta-Llama-3.1-70B": 80 * 2 * 8 * 128 * 2,
+    "meta-llama--Meta-Llama-3.1-8B": 32 * 2 * 8 * 128 * 2,
+    "mistralai--Mixtral-8x7B-v0.1": 32 * 2 * 8 * 128 * 2,
+    "moonshotai--Kimi-K2-Instruct": 61 * (512 + 64) * 2,
+    # M: a state, E: experts, *: attention, 6 of 52 layers
+    "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": 6 * 2 * 2 * 128 * 2,
+    "openai--gpt-oss-20b": 24 * 2 * 8 * 64 * 2}
+# (local layers, window) where there are any, and the published number of parameters
+WINDOWS = {"google--gemma-4-26B-A4B": (25, 1024), "openai--gpt-oss-20b": (12, 128),
+           "meta-llama--Llama-4-Scout-17B-16E-Instruct": (36, 8192)}
+PUBLISHED = {"Qwen--Qwen3-8B": 8.19, "Qwen--Qwen3-30B-A3B": 30.5, "Qwen--Qwen3-32B": 32.8,
+             "deepseek-ai--DeepSeek-V3": 671, "moonshotai--Kimi-K2-Instruct": 1026,
+             "meta-llama--Meta-Llama-3.1-8B": 8.03, "mistralai--Mixtral-8x7B-v0.1": 46.7,
+             "meta-llama--Meta-Llama-3.1-405B": 406, "openai--gpt-oss-20b": 20.9,
+             "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": 31.6}
+LLAMA = {"model_type": "llama", "num_hidden_layers": 32, "num_attention_heads": 32,
+         "hidden_size": 4096, "num_key_value_heads": 8, "vocab_size": 128256,
+         "intermediate_size": 14336, "max_position_embeddings": 8192}
+
+
+def written(folder, config, name="config.json"):
+    (folder / name).write_text(json.dumps(config))
+    return str(folder / name)
+
+
+@pytest.mark.parametrize("name, expected", SHARED.items(), ids=SHARED)
+def test_real_configs(shared, name, expected):
+    model = Model.named(str(shared / "configs" / f"{name}.json"))
+    assert model.kv_bytes_per_token() == expected
+    assert (model.local_layers, model.window) == WINDOWS.get(name, (0, 0))
+    assert model.vocab and model.hidden and model.intermediate and model.max_context
+    assert model.params_billion == pytest.approx(
+        PUBLISHED.get(name, model.params_billion), rel=0.005)
+
+
+def test_shipped_examples_by_file_and_by_folder():
+    for name, expected in (("Qwen3-8B", 147456), ("gpt-oss-20b", 49152),
+                           ("Qwen3.5-27B", 65536)):
+        folder = Model.named(str(EXAMPLES / name))
+        file = Model.named(str(EXAMPLES / name / "config.json"))
+        assert folder.kv_bytes_per_token() == file.kv_bytes_per_token() == expected
+
+
+def test_a_config_and_the_table_say_the_same():
+    for name in ("Qwen3-8B", "gpt-oss-20b"):
+        table, config = Model.named(name), Model.named(str(EXAMPLES / name))
+        for field in ("layers", "kv_heads", "head_dim", "q_heads", "local_layers", "window",
+                      "vocab", "hidden", "intermediate", "max_context"):
+            assert getattr(table, field) == getattr(config, field), (name, field)
+        assert config.params_billion == pytest.approx(table.params_billion, rel=0.005)
+
+
+FAMILIES = {
+    "gpt2": ({"model_type": "gpt2", "n_layer": 12, "n_head": 12, "n_embd": 768}, 12 * 2 * 768),
+    "falcon-7b": ({"model_type": "falcon", "num_hidden_layers": 32, "hidden_size": 4544,
+                   "num_attention_heads": 71, "multi_query": True, "num_kv_heads": 71,
+                   "new_decoder_architecture": False}, 32 * 2 * 64),
+    "falcon-40b": ({"model_type": "falcon", "num_hidden_layers": 60, "hidden_size": 8192,
+                    "num_attention_heads": 128, "multi_query": True, "num_kv_heads": 8,
+                    "new_decoder_architecture": True}, 60 * 2 * 8 * 64),
+    "starcoder": ({"model_type": "gpt_bigcode", "n_layer": 40, "n_head": 48, "n_embd": 6144,
+                   "multi_query": True}, 40 * 2 * 128),
+    "dbrx": ({"model_type": "dbrx", "n_layers": 40, "n_heads": 48, "d_model": 6144,
+              "attn_config": {"kv_n_heads": 8}}, 40 * 2 * 8 * 128),
+    "chatglm": ({"model_type": "chatglm", "num_layers": 28, "num_attention_heads": 32,
+                 "hidden_size": 4096, "kv_channels": 128, "multi_query_attention": True,
+                 "multi_query_group_num": 2}, 28 * 2 * 2 * 128),
+    "no KV heads stated": ({k: v for k, v in LLAMA.items() if k != "num_key_value_heads"},
+                           32 * 2 * 32 * 128),
+    "jamba": ({**LLAMA, "model_type": "jamba", "attn_layer_period": 8, "attn_layer_offset": 4,
+               "mamba_d_state": 16}, 4 * 2 * 8 * 128),
+    "kimi linear": ({**LLAMA, "kv_lora_rank": 512, "qk_rope_head_dim": 64, "linear_attn_config":
+                     {"full_attn_layers": [4, 8, 12, 16]}}, 4 * 576),
+    "qwen3-next": ({**LLAMA, "full_attention_interval": 4, "linear_num_key_heads": 16},
+                   8 * 2 * 8 * 128),
+    "lfm2": ({**LLAMA, "full_attn_idxs": [2, 5], "conv_L_cache": 3}, 2 * 2 * 8 * 128),
+    "gemma3-4b": ({"model_type": "gemma3", "text_config": {
+        "model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34,
+        "sliding_window": 1024}}, 34 * 2 * 4 * 256),
+    "gemma3n": ({**LLAMA, "num_kv_shared_layers": 12}, 20 * 2 * 8 * 128),
+    "minimax": ({**LLAMA, "attn_type_list": [0] * 28 + [1] * 4}, 4 * 2 * 8 * 128)}
+
+
+@pytest.mark.parametrize("config, values", FAMILIES.values(), ids=FAMILIES)
+def test_other_families(tmp_path, config, values):
+    assert Model.named(written(tmp_path, config)).kv_bytes_per_token("fp8") == values
+
+
+LOCAL = {
+    "mistral": ({"model_type": "mistral", "sliding_window": 4096}, 32),
+    "mistral without": ({"model_type": "mistral", "sliding_window": None}, 0),
+    "gemma2: every other": ({"model_type": "gemma2", "sliding_window": 4096}, 16),
+    "cohere2: three of four": ({"model_type": "cohere2", "sliding_window": 4096}, 24),
+    "exaone4": ({"sliding_window": 4096, "sliding_window_pattern": "LLLG"}, 24),
+    "a pattern of 6": ({"sliding_window": 512, "sliding_window_pattern": 6}, 27),
+    "qwen2, off": ({"model_type": "qwen2", "sliding_window": 4096,
+                    "use_sliding_window": False, "max_window_layers": 21}, 0),
+    "qwen2, from layer 21": ({"model_type": "qwen2", "sliding_window": 4096,
+                              "use_sliding_window": True, "max_window_layers": 21}, 11),
+    "llama4": ({"attention_chunk_size": 8192}, 24),
+    "gpt-neo": ({"attention_layers": ["global", "local"] * 16, "window_size": 256}, 16)}
+
+
+@pytest.mark.parametrize("extra, local", LOCAL.values(), ids=LOCAL)
+def test_windows(tmp_path, extra, local):
+    model = Model.named(written(tmp_path, LLAMA | extra))
+    assert model.local_layers == local
+    assert (f"of which {local} keep only" in model.sentence()) == (local > 0)
+
+
+REFUSED = {
+    "index_topk": {"index_topk": 2048}, "cross_attention_layers": {"cross_attention_layers": [3]},
+    "cla_share_factor": {"cla_share_factor": 2}, "block_configs": {"block_configs": [{}, 1]},
+    "num_key_value_heads_per_layer": {"num_key_value_heads_per_layer": [4] * 32},
+    "sliding_window": {"sliding_window": 4096}, "is_encoder_decoder": {"is_encoder_decoder": True},
+    "model_type": {"model_type": "mamba"}, "mamba_d_state": {"mamba_d_state": 16},
+    "layers_block_type": {"layers_block_type": ["mamba", "hybrid"] * 16},
+    "v_head_dim": {"head_dim": 192, "v_head_dim": 128}, "kv_lora_rank": {"qk_rope_head_dim": 64},
+    "qk_rope_head_dim": {"kv_lora_rank": 512}, "num_key_value_heads": {"num_key_value_heads": 7},
+    "hidden_size": {"hidden_size": 4097}, "layer_types": {"layer_types": ["full_attention"]},
+    "attention_k_eq_v": {"global_head_dim": 512}, "num_kv_shared_layers": {
+        "num_kv_shared_layers": "ten"}, "sparse_config": {"sparse_config": {"k": 1}},
+    "num_hidden_layers": {"num_hidden_layers": 32.0}, "text_config": {"text_config": "text"},
+    "sliding_window: missing": {"model_type": "gemma2"},
+    "head_dim: missing": {"model_type": "qwen3_moe"},
+    "attention_chunk_size: missing": {"model_type": "llama4_text"}}
+
+
+@pytest.mark.parametrize("field, extra", REFUSED.items(), ids=REFUSED)
+def test_what_is_not_understood_is_refused_by_its_field(tmp_path, field, extra):
+    with pytest.raises(ValueError) as error:
+        Model.named(written(tmp_path, LLAMA | extra))
+    assert f": {field}" in str(error.value) and "\n" not in str(error.value)
+
+
+DAMAGE = [None, "x", "", -1, 0, 10**30, float("nan"), float("inf"), 1.5, True, [], {}, [[1]],
+          {"a": {"b": [None]}}, ["x"] * 32, [0] * 64]
+
+
+def told_in_one_line(call):
+    """Either a sound value, or a ValueError of one line that begins with the parameter."""
+    try:
+        model = call()
+    except ValueError as error:
+        assert str(error).startswith("model=") and "\n" not in str(error)
+        assert len(str(error)) < 400
+        return False
+    assert model.kv_bytes_per_token() > 0 and model.params_billion >= 0
+    assert model.checkpoint_bytes >= 0 and model.sentence()
+    return True
+
+
+@pytest.mark.parametrize("name", ["Qwen3-8B", "gpt-oss-20b", "Qwen3.5-27B"])
+def test_damaged_fields(tmp_path, name):
+    whole = json.loads((EXAMPLES / name / "config.json").read_text())
+    part = next((key for key in NESTED if key in whole), None)
+    inner = whole[part] if part else whole
+    for field in [*inner, *NESTED, "kv_lora_rank", "attn_config", "is_encoder_decoder",
+                  "linear_attn_config", "no_rope_layers", "hybrid_override_pattern"]:
+        for value in [*DAMAGE, "missing"]:
+            damaged = {k: v for k, v in inner.items() if k != field}
+            damaged |= {} if value == "missing" else {field: value}
+            path = written(tmp_path, {part: damaged} if part else damaged)
+            told_in_one_line(lambda: Model.named(path))
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", '"x"', "[" * 10**5, "{}", "\x00", "3",
+                                  '{"num_hidden_layers": 1' + "0" * 5000 + "}"])
+def test_damaged_files(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    assert not told_in_one_line(lambda: Model.named(str(tmp_path)))
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "none.json", tmp_path, tmp_path / "bytes.json", "a/b\0c"):
+        assert not told_in_one_line(lambda: Model.named(str(path)))
+
+
+def test_the_size_of_the_files_is_taken_from_the_index(tmp_path):
+    path = written(tmp_path, LLAMA)
+    counted = Model.named(path).checkpoint_bytes
+    written(tmp_path, {"metadata": {"total_size": 16060522496}}, "model.safetensors.index.json")
+    assert Model.named(path).checkpoint_bytes == 16060522496
+    assert counted == pytest.approx(16060522496, rel=0.001)
+    assert Deployment(Model.named(path), "H100-80GB").weight_bytes == 16060522496
+    for damage in ({}, {"metadata": []}, {"metadata": {"total_size": -1}}, [], {"metadata": {
+            "total_size": "16 GB"}}, {"metadata": {"total_size": float("nan")}}):
+        written(tmp_path, damage, "model.safetensors.index.json")
+        with pytest.raises(ValueError, match="total_size"):
+            Model.named(path)
+
+
+def test_weights_at_the_bits_of_the_config(tmp_path):
+    sixteen = Model.named(written(tmp_path, LLAMA)).checkpoint_bytes
+    for told, share in (({"quant_method": "fp8"}, 0.5), ({"quant_method": "gptq", "bits": 4}, 0.25),
+                        ({"quant_method": "who knows"}, 0), ("damaged", 0)):
+        model = Model.named(written(tmp_path, LLAMA | {"quantization_config": told}))
+        assert model.checkpoint_bytes == pytest.approx(share * sixteen, abs=1)
+        assert model.kv_bytes_per_token() == 131072

@@ -1,0 +1,103 @@
+"""Memory through time: what is recorded, and what is drawn of it."""
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from matplotlib.colors import to_rgb
+
+from pagedkv_nb.contiguous import FirstFitAllocator
+from pagedkv_nb.memory import PlainPagedMemory, ReservedMemory
+from pagedkv_nb.serving import Server
+from pagedkv_nb.study.occupancy import joined, record
+from pagedkv_nb.study.time_maps import (PALETTE, letters, memory_through_time, pale,
+                                        request_colours, written)
+from pagedkv_nb.workload import Workload
+
+MEMORIES = [lambda: ReservedMemory(90, "max", 40), lambda: ReservedMemory(90, "oracle", 40),
+            lambda: ReservedMemory(90, "oracle", 40, FirstFitAllocator),
+            lambda: PlainPagedMemory(90, 4), lambda: PlainPagedMemory(50, 1, watermark=0)]
+PAIRS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=9)
+
+
+def workload(pairs):
+    prompt, output = np.array(pairs).T
+    return Workload("drawn", prompt, output)
+
+
+def painted(pieces, slots, iterations):
+    """Who has each slot after each iteration (-1: nobody), and whether it is written."""
+    owner, full = np.full((iterations, slots), -1), np.zeros((iterations, slots), bool)
+    for p in pieces.itertuples():
+        for t in range(p.start, p.end):
+            place = slice(p.first_slot, p.first_slot + p.slots)
+            assert (owner[t, place] == -1).all(), "two requests in one slot"
+            owner[t, place] = p.request
+            full[t, p.first_slot:p.first_slot + max(0, min(p.slots, p.tokens + t - p.start))] = True
+    return owner, full
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(MEMORIES), PAIRS, st.integers(0, 30))
+def test_the_map_is_the_account_of_every_iteration(memory, pairs, before):
+    server = Server(memory(), workload(pairs))
+    for _ in range(before):
+        server.step()
+    owner, full = painted(record(server, 50), server.memory.slots, 50)
+    account = np.array(server.history)[before:]
+    assert (full.sum(axis=1) == account[:, 2]).all()
+    rounding = account[:, 4] if isinstance(server.memory, PlainPagedMemory) else 0
+    assert ((owner >= 0).sum(axis=1) >= account[:, 2] + account[:, 3] + rounding).all()
+    assert [len({*row} - {-1}) for row in owner.tolist()] == account[:, 0].tolist()
+    assert not full[owner < 0].any()
+    assert isinstance(server.memory, (ReservedMemory, PlainPagedMemory))
+
+
+def test_neighbouring_pages_taken_together_are_one_row():
+    server = Server(PlainPagedMemory(64, 4), workload([(10, 6)]), arrivals=[1])
+    rows = record(server, 4).values.tolist()
+    # 11 tokens in the first iteration: pages 0 to 2 at once, and page 3 for the 13th
+    assert rows == [[0, 0, 12, 11, 0, 4], [0, 12, 4, 1, 2, 4]]
+
+
+def test_what_is_not_one_stretch_stays_apart():
+    row = {"request": 0, "first_slot": 0, "slots": 4, "tokens": 7, "start": 0, "end": 5}
+    for change in ({"first_slot": 8}, {"first_slot": 4, "tokens": 2}, {"first_slot": 4, "end": 6},
+                   {"first_slot": 4, "tokens": 3, "request": 1}):
+        assert len(joined(pd.DataFrame([row, row | {"tokens": 3} | change]))) == 2
+    assert len(joined(pd.DataFrame([row, row | {"first_slot": 4, "tokens": 3}]))) == 1
+
+
+def test_letters_go_on_after_z():
+    assert [letters(n) for n in (0, 25, 26, 51, 52, 701, 702)] == [
+        "A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]
+
+
+def test_four_requests_in_a_row_have_four_colours():
+    server = Server(ReservedMemory(200, "oracle", 40), workload([(3, 17), (9, 2), (1, 30), (5, 5)]))
+    colours = [*request_colours(record(server, 300)).values()]
+    assert len(colours) > 20 and set(colours) == set(PALETTE)
+    assert all(len({*colours[i:i + 4]}) == 4 for i in range(len(colours) - 3))
+
+
+@pytest.mark.parametrize("tokens, area", [(2, 2 * 4 + 2 + 4), (-1, 3 * 3 / 2), (4, 16), (3, 15.5)])
+def test_the_written_part_rises_by_a_slot_an_iteration_and_ends_at_the_top(tokens, area):
+    piece = pd.Series({"first_slot": 8, "slots": 4, "tokens": tokens, "start": 1, "end": 5})
+    x, y = np.array(written(piece), float).T
+    found = abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    assert found == area and y.min() == 8 and y.max() <= 12
+
+
+def test_the_figure_paints_what_was_recorded():
+    table = record(Server(ReservedMemory(16, "max", 8), workload([(2, 4)])), 8).assign(memory="m")
+    fig = memory_through_time(table, {"m": "caption"}, 16, "title")
+    ax, = fig.axes
+    assert ax.get_title() == "" and ax.get_title(loc="left") == "caption"
+
+    def colour_at(iteration, slot):
+        shown = [p for p in ax.patches if p.get_path().contains_point((iteration, slot))]
+        return shown[-1].get_facecolor()[:3] if shown else None
+    first = request_colours(table)[0]
+    assert colour_at(0.5, 9) == to_rgb(first) or colour_at(0.5, 1) == to_rgb(first)
+    assert {colour_at(0.5, 7), colour_at(0.5, 15)} == {pale(c) for c in PALETTE[:2]}
+    assert {t.get_text() for t in ax.texts} >= {"A", "B"}

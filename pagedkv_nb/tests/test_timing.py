@@ -1,0 +1,139 @@
+"""Seconds: the model by hand, the clock against the plain server, and against closed forms."""
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from pagedkv_nb.contiguous import FirstFitAllocator
+from pagedkv_nb.facts import facts
+from pagedkv_nb.memory import PagedMemory, ReservedMemory
+from pagedkv_nb.model import Model
+from pagedkv_nb.serving import Server
+from pagedkv_nb.timed import TimedServer, latencies, report
+from pagedkv_nb.timing import TimeModel, gain, poisson_arrivals
+from pagedkv_nb.workload import Workload, read_workload
+
+OPT = TimeModel.of(Model.named("OPT-13B"), "A100-40GB")
+SECOND = TimeModel(0, 0, 0, 1, 1, host_s_per_iteration=1.0)  # each iteration takes one
+
+
+def lengths(*pairs):
+    return Workload("drawn", *np.array(pairs).T)
+
+
+def test_an_iteration_by_hand():
+    weights, cache = 26e9 / 1555e9, 1000 * 819_200 / 1555e9
+    assert OPT.seconds(8, 1000, 8) == pytest.approx((weights + cache) / 0.74)
+    arithmetic = 2 * 13e9 * 1000 / 312e12
+    assert OPT.seconds(1000, 0, 1) == pytest.approx(arithmetic / 0.74)
+    host = TimeModel(0, 0, 0, 1, 1, host_s_per_iteration=2, host_s_per_request=3)
+    assert host.seconds(9, 9, 4) == 2 + 12
+
+
+def test_two_gpus_read_twice_as_fast_and_copy_what_they_must():
+    one, two = (TimeModel.of(Model.named("Falcon-7B"), "A100-40GB", n) for n in (1, 2))
+    assert two.seconds(1, 0, 1) == pytest.approx(one.seconds(1, 0, 1) / 2)
+    assert two.kv_bytes_per_token == 2 * one.kv_bytes_per_token  # one KV head, two copies
+
+
+def test_kernels_reach_what_the_model_says():
+    kernels = facts("kernels")
+    error = (kernels["roofline_us"] / OPT.efficiency / kernels["linear_us"] - 1).abs()
+    assert len(kernels) == 143 and error.median() <= 0.07 and error.mean() < 0.08
+    assert (kernels["roofline_us"] / kernels["linear_us"]).median() == pytest.approx(0.74, abs=0.005)
+
+
+def test_the_papers_own_labels_give_its_gain():
+    n = {"vLLM": 30.42, "Orca (Oracle)": 13.62, "Orca (Pow2)": 9.81, "Orca (Max)": 7.0}
+    used = {"vLLM": 0.963, "Orca (Oracle)": 0.382, "Orca (Pow2)": 0.268, "Orca (Max)": 0.204}
+    gains = [gain(OPT, (n["vLLM"], n[k]), (15728 * used["vLLM"], 15728 * used[k])) for k in n]
+    assert [round(g, 2) for g in gains] == [1.0, 1.80, 2.38, 3.24]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=8),
+       st.lists(st.integers(0, 2), min_size=1, max_size=20), st.booleans())
+def test_iterations_of_one_second_are_iterations(pairs, arrivals, paged):
+    def memory():
+        return PagedMemory(64, 4) if paged else ReservedMemory(64, "max", 40)
+    plain = Server(memory(), lengths(*pairs), arrivals)
+    plain.run(200)
+    seconds = [float(i) for i, count in enumerate(arrivals) for _ in range(count)]
+    timed = TimedServer(memory(), lengths(*pairs), SECOND, seconds)
+    timed.drain()
+    assert [r.number for r in timed.finished] == [r.number for r in plain.finished]
+    ends = {r.number: r.ends + 1.0 for r in plain.finished}
+    assert {i: end for i, (_, _, end) in enumerate(timed.times_s)} == ends
+    assert [first >= since + 1 for since, first, _ in timed.times_s] == [True] * len(seconds)
+
+
+def test_closed_form_and_simulation_agree_where_both_hold():
+    """Equal requests with a short prompt, saturated: throughput goes as n / (W + KV)."""
+    even = lengths((1, 400))
+    runs = []
+    for longest in (401, 1604):
+        timed = TimedServer(ReservedMemory(16 * 1604, "max", longest, FirstFitAllocator),
+                            even, OPT)
+        timed.run(400 * 20)
+        used = np.mean([row[2] for row in timed.history])
+        runs.append((report(timed), used))
+    (many, more), (few, less) = runs
+    assert (many["requests_at_once"], few["requests_at_once"]) == (64, 16)
+    expected = gain(OPT, (64, 16), (more, less))
+    assert many["requests_per_s"] / few["requests_per_s"] == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.parametrize("rate", [0.5, 2.0, 6.0])
+def test_littles_law_in_seconds(rate):
+    """Requests in the system, averaged over time, are rate x time: exact from empty to empty."""
+    requests = read_workload("sharegpt", 2000, np.random.RandomState(0)).within(2048)
+    arrivals = poisson_arrivals(rate, 300, np.random.RandomState(1))
+    timed = TimedServer(PagedMemory(15728), requests, OPT, arrivals)
+    timed.drain()
+    times = np.array(timed.times_s)
+    assert len(times) == len(arrivals) == len(timed.finished)
+    assert (times[:, 0] == arrivals).all() and (np.diff(times, axis=1) > 0).any(axis=1).all()
+    events = np.sort(np.concatenate([times[:, 0], times[:, 2]]))
+    inside = [((times[:, 0] <= t) & (times[:, 2] > t)).sum() for t in events[:-1]]
+    area = (np.diff(events) * inside).sum()
+    assert area == pytest.approx((times[:, 2] - times[:, 0]).sum())
+
+
+def test_latency_as_the_paper_defines_it():
+    timed = TimedServer(PagedMemory(64, 4), lengths((3, 2), (5, 4)), SECOND, [0.0, 10.5])
+    timed.drain()
+    assert timed.times_s == [[0.0, 1.0, 2.0], [10.5, 11.5, 14.5]]
+    told = latencies(timed)
+    assert told == {"time_to_first_token_s": 1.0, "time_a_token_s": 1.0, "normalized_latency_s": 1.0}
+
+
+def test_a_recomputed_prompt_passes_again():
+    timed = TimedServer(PagedMemory(16, 4, 0), lengths((4, 8), (4, 8)),
+                        TimeModel(0, 1, 0, 1, 2.0, efficiency=1.0), [0.0, 0.0])  # 1 s a token
+    timed.drain()
+    passed = round(sum(timed.iteration_s))
+    again = sum(r.recomputed_tokens for r in timed.finished)
+    times = sum(r.preemptions for r in timed.finished)  # each passes whole, not one by one
+    assert again > 0 and passed == 2 * 4 + 2 * 7 + again - times
+
+
+def test_poisson_arrivals():
+    times = poisson_arrivals(5.0, 1000, np.random.RandomState(0))
+    assert len(times) == pytest.approx(5000, abs=4 * 5000**0.5)
+    assert (np.diff(times) >= 0).all() and 0 <= times[0] and times[-1] < 1000
+    assert np.diff(times).std() == pytest.approx(0.2, rel=0.1)  # exponential: sd = mean
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: TimeModel(1, 1, 1, 0, 1), "bandwidth_bytes_per_s=0: must be more than 0"),
+    (lambda: TimeModel(-1, 1, 1, 1, 1), "weight_bytes=-1: must be"),
+    (lambda: TimeModel.of(Model.named("OPT-13B"), "MI300X-192GB"), "its flops are not in gpus.csv"),
+    (lambda: TimeModel.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
+    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [1, 0.5]), "arrival_s[1]=0.5: must be"),
+    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [-1]), "arrival_s[0]=-1.0: must be"),
+    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND).drain(), "arrival_s=None: must be"),
+    (lambda: poisson_arrivals(-1, 3, None), "rate_per_s=-1: must be")])
+def test_bad_clocks_are_one_line(call, message):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert message in str(error.value) and "\n" not in str(error.value)

@@ -1,0 +1,141 @@
+"""Traces as the world writes them, and files that are none."""
+import gzip
+import json
+import subprocess
+import sys
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from pagedkv_nb.workload import read_trace, read_workload
+
+from .conftest import ROOT
+
+BATCH_LINE = {"id": "b", "custom_id": "r", "response": {"status_code": 200, "body": {
+    "object": "chat.completion", "usage": {"prompt_tokens": 3, "completion_tokens": 5,
+                                           "total_tokens": 8}}}}
+AZURE_2024 = ("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00.009930+00:00,3,5\n"
+              "2024-05-10 00:00:01.509930+00:00,70,1\n")
+BURST = ("Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
+         "5,ChatGPT,3,5,8,Conversation log\n45,GPT-4,70,1,71,API log\n")
+
+
+def lines(*records):
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.parametrize("name, text", [
+    ("azure.csv", AZURE_2024), ("burst.csv", BURST),
+    ("openai.csv", "id,prompt_tokens,completion_tokens\na,3,5\nb,70,1\n"),
+    ("anthropic.csv", "input_tokens,output_tokens\n3,5\n70,1\n"),
+    ("vllm.csv", "num_prompt_tokens,num_output_tokens\n3,5\n70,1\n"),
+    ("both.csv", "prompt,output,prompt_tokens,completion_tokens\nWhy?,So.,3,5\nHow?,x,70,1\n"),
+    ("bom.csv", "\ufeffprompt,output\n3,5\n70,1\n"), ("crlf.csv", "prompt,output\r\n3,5\r\n70,1\r\n"),
+    ("semicolons.csv", "prompt;output\n3;5\n70;1\n"), ("tabs.csv", "prompt\toutput\n3\t5\n70\t1\n"),
+    ("quotes.csv", '"prompt","output"\n"3","5"\n"70","1"\n'),
+    ("spaces.csv", " Prompt , OUTPUT \n3, 5\n 70,1\n"), ("blanks.csv", "\nprompt,output\n3,5\n70,1\n\n\n"),
+    ("whole.csv", "prompt,output\n3.0,5\n7e1,1.0\n"), ("zero.csv", "prompt,output\n3,5\n70,0\n"),
+    ("commas.csv", 'text,prompt,output\n"a, b\nc",3,5\n"d",70,1\n'),
+    ("usage.jsonl", lines({"usage": {"prompt_tokens": 3, "completion_tokens": 5}},
+                          {"usage": {"prompt_tokens": 70, "completion_tokens": 1}})),
+    ("usage2.jsonl", lines({"usage": {"input_tokens": 3, "output_tokens": 5}},
+                           {"usage": {"input_tokens": 70, "output_tokens": 1}})),
+    ("bench.json", json.dumps({"backend": "vllm", "completed": 2, "input_lens": [3, 70],
+                               "output_lens": [5, 1], "ttfts": [0.1, 0.2]})),
+    ("bench.jsonl", lines({"input_lens": [3], "output_lens": [5]}, {"input_lens": [70], "output_lens": [1]})),
+    ("list.json", json.dumps([{"prompt": 3, "output": 5}, {"prompt": 70, "output": 1}], indent=1)),
+    ("columns.json", json.dumps({"prompt": [3, 70], "output": [5, 1]})),
+    ("blank.jsonl", "\n" + lines({"prompt": 3, "output": 5}) + "\r\n" + lines({"prompt": 70, "output": 1}) + "\n")])
+def test_columns_as_the_world_writes_them(tmp_path, name, text):
+    (tmp_path / name).write_bytes(text.encode())
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+    for file in (name, f"{name}.gz"):
+        w = read_workload(str(tmp_path / file), 99, None)
+        assert (w.prompt.tolist(), w.output.tolist(), w.name) == ([3, 70], [5, 1], file)
+
+
+def test_usage_deep_inside_a_batch_file(tmp_path):
+    (tmp_path / "batch.jsonl").write_text(lines(BATCH_LINE, BATCH_LINE))
+    assert read_trace(tmp_path / "batch.jsonl").output.tolist() == [5, 5]
+
+
+@pytest.mark.parametrize("name, text, arrivals", [
+    ("azure.csv", AZURE_2024, [0, 1.5]), ("burst.csv", BURST, [0, 40]),
+    ("mooncake.jsonl", lines({"timestamp": 500, "input_length": 1, "output_length": 1},
+                             {"timestamp": 3500, "input_length": 1, "output_length": 1}), [0, 3]),
+    ("own.csv", "arrival_s,prompt,output\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("none.csv", "prompt,output\n1,1\n", None), ("no time.csv", "arrival_s,prompt,output\nsoon,1,1\n", None)])
+def test_arrivals_in_seconds_from_the_first(tmp_path, name, text, arrivals):
+    (tmp_path / name).write_text(text)
+    found = read_trace(tmp_path / name).arrival_s
+    assert found is None if arrivals is None else found == pytest.approx(arrivals)
+
+
+def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
+    (tmp_path / "t.csv").write_text("arrival_s,prompt,output\n0,5,1\n1,50,1\n2,6,1\n")
+    assert read_trace(tmp_path / "t.csv").within(10).arrival_s.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("name, content, message", [
+    ("a.csv", b"a,b,c\n1,2,3\n", "columns ContextTokens,GeneratedTokens or .*; found: a, b, c$"),
+    ("a.csv", b"prompt,output\n", "at least one row"), ("a.csv", b"\n\n", "it is empty"),
+    ("a.csv", b"", "it is empty"), ("a.csv.gz", gzip.compress(b""), "it is empty"),
+    ("a.csv", b"prompt,output\n1,2\n3,nan\n", r"row 2, output=nan: must be a whole"),
+    ("a.csv", b"prompt,output\n1,2\n3\n", r"row 2, output=nan: must be a whole"),
+    ("a.csv", b"prompt,output\n1,-2\n", r"row 1, output=-2: must be a whole number, not negative"),
+    ("a.csv", b"prompt,output\n1e10,2\n", r"row 1, prompt=1\S+: must be .* at most 1,000,000,000"),
+    ("a.csv", b"prompt,output\n1,2\nx,2\n", "row 2, prompt=x: must be"),
+    ("a.csv", b"prompt,output\n1,\"2\n", "cannot be read|row 1"),
+    ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0", "no UTF-8 text .byte 0"), ("a.csv", b"a\0b\n", "no text .byte 1"),
+    ("a.csv", "prompt,output\n1,2\n".encode("utf-16"), "no UTF-8 text"),
+    ("a.csv.gz", gzip.compress(b"prompt,output\n1,2\n" * 99)[:40], "gzip file ends too soon"),
+    ("a.json", b'{"prompt": [1, 2', "row 1: is no JSON"), ("a.json", b"[]", "found: none"),
+    ("a.json", b"3", "row 1: must be an object"), ("a.json", b"null", "row 1: must be an object"),
+    ("a.json", b'{"prompt": [1], "output": ["x"]}', "row 1, output=x"),
+    ("a.json", b"[" * 100_000, "nested too deeply|no JSON"),
+    ("a.jsonl", b'{"prompt": 1, "output": 2}\n{"prompt": 1, "outp', "row 2: is no JSON"),
+    ("a.jsonl", b'{"prompt": 1, "output": 2}\n[1]\n', "row 2: must be an object"),
+    ("a.jsonl", b'{"prompt": 1, "output": 2}\n{"prompt": 1}\n', "row 2, output=None: must be"),
+    ("a.jsonl", b'{"prompt": 1, "output": true}\n', "row 1, output="),
+    ("a.jsonl", b'{"prompt": 1, "output": {"a": 2}}\n', "row 1, output="),
+    ("a.json", b'{"prompt": [1, 2], "output": [1]}', "row 2, output=nan")])
+def test_what_is_no_trace_is_one_line_with_file_row_and_column(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        read_trace(path)
+    assert str(error.value).startswith(f"workload='{path}': ") and "\n" not in str(error.value)
+
+
+def test_a_folder_and_nothing_are_one_line(tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    for name, message in (("folder.csv", "Is a directory"), ("none.json.gz", "No such file")):
+        with pytest.raises(ValueError, match=f"cannot be read: {message}"):
+            read_workload(str(tmp_path / name), 1, None)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.binary(max_size=80), st.text("prompt,output;\n\t\"'1234.-e{}[]: ", max_size=60).map(
+    lambda text: ("prompt,output\n" + text).encode())), st.sampled_from([".csv", ".jsonl", ".json", ".csv.gz"]))
+def test_any_bytes_are_a_trace_or_one_line(tmp_path, content, suffix):
+    path = tmp_path / f"fuzz{suffix}"
+    path.write_bytes(content)
+    try:
+        w = read_trace(path)
+    except ValueError as error:
+        assert str(error).startswith("workload=") and "\n" not in str(error)
+    else:
+        assert len(w.prompt) == len(w.output) > 0 and w.prompt.min() >= 1 and w.output.min() >= 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_million_rows_need_less_than_a_gibibyte(tmp_path, suffix):
+    path = tmp_path / f"large.{suffix}"
+    row = "1234,567\n" if suffix == "csv" else '{"prompt": 1234, "output": 567}\n'
+    path.write_text(("prompt,output\n" if suffix == "csv" else "") + row * 10**6)
+    code = (f"from pagedkv_nb.workload import read_trace; w = read_trace({str(path)!r}); import resource; "
+            "print(len(w.prompt), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    rows, kib = map(int, done.stdout.split())
+    assert rows == 10**6 and kib < 2**20

@@ -1,0 +1,72 @@
+"""Seconds: how long an iteration takes on a GPU that is limited by its memory or its
+arithmetic."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from .facts import fact
+from .parameter import number, positive_int
+
+EFFICIENCY = 0.74  # median of 143 measured points, kernels.csv
+
+
+@dataclass(frozen=True)
+class TimeModel:
+    """What an iteration has to read and to compute.
+
+    It reads the weights once and every cached token once, or multiplies every parameter
+    with every token that passes, whichever takes longer; `efficiency` of the published
+    peak is reached. Host time, which no roofline sees, comes on top.
+    """
+
+    weight_bytes: float
+    parameters: float  # that each token meets
+    kv_bytes_per_token: float  # read over all GPUs
+    bandwidth_bytes_per_s: float
+    flops_per_s: float
+    efficiency: float = EFFICIENCY
+    host_s_per_iteration: float = 0.0
+    host_s_per_request: float = 0.0
+
+    def __post_init__(self):
+        """Check every field."""
+        for name in self.__dataclass_fields__:
+            number(name, getattr(self, name))
+        for name in ("bandwidth_bytes_per_s", "flops_per_s", "efficiency"):
+            if not getattr(self, name):
+                raise ValueError(f"{name}=0: must be more than 0")
+
+    @classmethod
+    def of(cls, model, gpu, n_gpus=1, **settings):
+        """The model's weights and cache on so many equal GPUs, whose bandwidths and flops
+        add up: talk between them takes no time here. ValueError if flops are unknown."""
+        card, gpus = fact("gpus", "gpu", gpu), positive_int("n_gpus", n_gpus)
+        if not card["fp16_tflops"] > 0:
+            raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv")
+        parameters = model.params_billion * 1e9
+        return cls(weight_bytes=2 * parameters, parameters=parameters,
+                   kv_bytes_per_token=model.kv_bytes_on(gpus, 1),
+                   bandwidth_bytes_per_s=gpus * card["bandwidth_gb_s"] * 1e9,
+                   flops_per_s=gpus * card["fp16_tflops"] * 1e12, **settings)
+
+    def seconds(self, tokens, cached_tokens, running):
+        """Seconds of an iteration in which `tokens` pass the layers (a prompt whole, one for
+        each decoding request) and the keys and values of `cached_tokens` are read."""
+        layers = max(self.weight_bytes / self.bandwidth_bytes_per_s,
+                     2 * self.parameters * tokens / self.flops_per_s)
+        cache = cached_tokens * self.kv_bytes_per_token / self.bandwidth_bytes_per_s
+        host = self.host_s_per_iteration + running * self.host_s_per_request
+        return (layers + cache) / self.efficiency + host
+
+
+def gain(model, batches, cached_tokens):
+    """How many times more tokens a second the first of two batches gives than the second, if
+    an iteration does nothing but read: bandwidth and efficiency cancel."""
+    read = [model.weight_bytes + n * model.kv_bytes_per_token for n in cached_tokens]
+    return batches[0] / batches[1] * read[1] / read[0]
+
+
+def poisson_arrivals(rate_per_s, duration_s, rng):
+    """Arrival times in seconds, at that mean rate, before `duration_s`."""
+    mean = number("rate_per_s", rate_per_s) * number("duration_s", duration_s)
+    return np.sort(rng.uniform(0, duration_s, rng.poisson(mean)))
