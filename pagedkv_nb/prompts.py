@@ -51,16 +51,22 @@ class Prompts:
 
 
 def read_prompts(trace, page_size=BLOCK):
-    """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a started
-    page, standing for all before it too), `tokens` or `text`; CSV or JSONL, zipped or not.
-    `timestamp` is in ms (absent: a second apart). ValueError in one line says what is wrong."""
+    """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a
+    started page, standing for all before it too), `tokens` or `text`; CSV or JSONL,
+    zipped or not. `timestamp` is in ms (absent: a second apart). ValueError in one line
+    says what is wrong."""
     page_size = positive_int("page_size", page_size)
     if trace in SHIPPED:
         return shipped(trace, page_size)
     problem = f"{shown('trace', trace)}: "
     if not isinstance(trace, str) or not is_trace(trace):
-        raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv or .jsonl file "
-                         "with hash_ids, tokens or text")
+        raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv or .jsonl "
+                         "file with hash_ids, tokens or text")
+    return own(str(trace), page_size, problem)
+
+
+def own(trace, page_size, problem):
+    """The prompts of a user's file."""
     rows = records(text_of(trace, problem), problem)
     keys, n_tokens, parents = [], [], {}
     for number, row in enumerate(rows, 1):
@@ -69,21 +75,22 @@ def read_prompts(trace, page_size=BLOCK):
             check_chain(one, parents, f"{problem}row {number}, hash_ids")
         keys.append(one[:n // page_size])
         n_tokens.append(n)
-    return Prompts(str(trace), page_size, keys, n_tokens, times(rows, problem))
+    return Prompts(trace, page_size, keys, n_tokens, times(rows, problem))
 
 
 def shipped(name, page_size):
     """One of Mooncake's traces; pages of several blocks go by their last block's id."""
     if page_size % BLOCK:
-        raise ValueError(f"page_size={page_size}: must be a multiple of {BLOCK}, which the "
-                         f"ids of the trace {name} stand for")
+        raise ValueError(f"page_size={page_size}: must be a multiple of {BLOCK}, which "
+                         f"the ids of the trace {name} stand for")
     path = files(__package__) / "data" / f"mooncake_{name}.csv.gz"
     rows = csv.reader(StringIO(text_of(path, f"trace={name!r}: ")))
     next(rows)  # timestamp, input_length, output_length, parent, shared
     ids, n_tokens, seconds, fresh = [], [], [], 0
     for when, n, _, parent, shared in (map(int, row) for row in rows):
         new = -(-n // BLOCK) - shared
-        ids.append((ids[parent][:shared] if shared else []) + [*range(fresh, fresh + new)])
+        begun = ids[parent][:shared] if shared else []
+        ids.append([*begun, *range(fresh, fresh + new)])
         fresh += new
         n_tokens.append(n)
         seconds.append(when / 1000)
@@ -136,11 +143,16 @@ def keyed(row, page_size, where):
                          "one whole number")
     if field == "tokens":
         return page_keys(content, page_size), len(content)
+    return content, n_of_ids(row, content, page_size, where)
+
+
+def n_of_ids(row, content, page_size, where):
+    """Tokens of a row with `hash_ids`; ValueError unless they are as many as ids."""
     n = whole(row.get("input_length", len(content) * page_size), f"{where}input_length")
     if len(content) != -(-n // page_size):
-        raise ValueError(f"{where}hash_ids: {len(content)} ids for input_length={n}, must be "
-                         f"{-(-n // page_size)} at page_size={page_size}")
-    return content, n
+        raise ValueError(f"{where}hash_ids: {len(content)} ids for input_length={n}, "
+                         f"must be {-(-n // page_size)} at page_size={page_size}")
+    return n
 
 
 def listed(content):
@@ -179,7 +191,8 @@ def times(rows, problem):
             found.append(float(row.get("timestamp")) / 1000)
         except (TypeError, ValueError):
             found.append(float("nan"))
-        if not abs(found[-1]) < 1e12 or found[-1] < found[0]:
-            raise ValueError(f"{problem}row {number}, {shown('timestamp', row.get('timestamp'))}: "
-                             "must be milliseconds, not before the first row's")
+        if not abs(found[-1]) < 1e12 or found[-1] < found[-2:][0]:
+            told = shown("timestamp", row.get("timestamp"))
+            raise ValueError(f"{problem}row {number}, {told}: must be milliseconds, not "
+                             "before the row above")
     return [second - found[0] for second in found]

@@ -1,4 +1,6 @@
 """Pages found again, drawn: pages through time, hit rates, return times."""
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
@@ -38,44 +40,39 @@ def pages_through_time(table, title):
     """A column for each `step`, a row for each `page`, with what it holds; pages in use have
     their request's colour, idle ones a frame."""
     fig, ax = canvas(title, 2.9)
-    steps, requests = list(dict.fromkeys(table["step"])), sorted(set(table["request"]) - {""})
+    steps = list(dict.fromkeys(table["step"]))
+    requests = sorted(set(table["request"]) - {""})
+    colours = dict(zip(requests, cycle(REQUEST_COLOURS))) | {"": COLOURS["free"]}
     for row in table.itertuples():
-        x, colour = steps.index(row.step), COLOURS["free"]
-        if row.state == "used":
-            colour = REQUEST_COLOURS[requests.index(row.request) % len(REQUEST_COLOURS)]
-        ax.add_patch(_cell(x, row.page, "white" if row.state == "idle" else colour, row.state))
-        who = f"{row.request}: " if row.request else ""
-        ax.text(x, row.page, who + row.holds, ha="center", va="center", size=8.5,
-                color=on(colour) if row.state == "used" else COLOURS["text"])
+        _draw(ax, steps.index(row.step), row, colours[row.request])
     ax.set(xlim=(-0.5, len(steps) - 0.5), ylim=(table["page"].max() + 0.5, -0.5))
     ax.set_xticks(range(len(steps)), steps, size=8.5)
-    ax.set_yticks(sorted(set(table["page"])), [f"page {p}" for p in sorted(set(table["page"]))])
+    pages = sorted(set(table["page"]))
+    ax.set_yticks(pages, [f"page {page}" for page in pages])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return fig
 
 
-def _cell(x, page, colour, state):
+def _draw(ax, x, row, colour):
     """One page at one step; a dashed frame says that it is idle."""
-    edge = COLOURS["faint"] if state == "idle" else "white"
-    return Rectangle((x - 0.46, page - 0.42), 0.92, 0.84, facecolor=colour, edgecolor=edge,
-                     ls="--" if state == "idle" else "-", lw=1)
+    idle = row.state == "idle"
+    ax.add_patch(Rectangle((x - 0.46, row.page - 0.42), 0.92, 0.84, lw=1,
+                           facecolor="white" if idle else colour,
+                           edgecolor=COLOURS["faint"] if idle else "white",
+                           ls="--" if idle else "-"))
+    who = f"{row.request}: " if row.request else ""
+    ax.text(x, row.page, who + row.holds, ha="center", va="center", size=8.5,
+            color=on(colour) if row.request else COLOURS["text"])
 
 
 def hit_rates(table, marks, title):
     """`hit_rate` against `cache_tokens` for each `trace`: a line ours, circles the paper's,
     dots what a pool found. `marks` are {cache tokens: label} of vertical lines."""
     fig, ax = canvas(title, 3.6)
-    for (trace, rows), colour in zip(table.groupby("trace", sort=False), REQUEST_COLOURS):
-        parts = {source: part for source, part in rows.groupby("source")}
-        line = parts["LRU"]
-        ax.plot(line["cache_tokens"], line["hit_rate"], color=colour, lw=1.8)
-        for source, face, size in (("paper", "none", 6), ("pool", colour, 5)):
-            part = parts.get(source, rows[:0])
-            ax.plot(part["cache_tokens"], part["hit_rate"], "o", ms=size, mfc=face, color=colour)
-        end = (rows["cache_tokens"].max(), rows["hit_rate"].max())
-        ax.annotate(trace, end, (6, 9), textcoords=POINTS, color=colour, ha="right", size=9,
-                    weight="bold")
+    traces = table.groupby("trace", sort=False)
+    for (trace, rows), colour in zip(traces, REQUEST_COLOURS):
+        _trace(ax, trace, rows, colour)
     top = table["hit_rate"].max() * 1.22 + 0.01
     for tokens, label in marks.items():
         ax.axvline(tokens, color=COLOURS["faint"], lw=0.8, ls=":")
@@ -84,6 +81,18 @@ def hit_rates(table, marks, title):
            ylabel="pages found again")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return fig
+
+
+def _trace(ax, trace, rows, colour):
+    """One trace's line, circles and dots, with its name above their end."""
+    looks = {"LRU": ("-", 0, None), "paper": ("o", 6, "none"), "pool": ("o", 5, colour)}
+    for source, (form, size, face) in looks.items():
+        part = rows[rows["source"] == source]
+        ax.plot(part["cache_tokens"], part["hit_rate"], form, ms=size, mfc=face, lw=1.8,
+                color=colour)
+    end = (rows["cache_tokens"].max(), rows["hit_rate"].max())
+    ax.annotate(trace, end, (6, 9), textcoords=POINTS, color=colour, ha="right", size=9,
+                weight="bold")
 
 
 def return_times(curve, pools, title):

@@ -107,7 +107,9 @@ BAD = {"x.csv": ("a,b\n1,2\n", "row 1: needs hash_ids, tokens or text; found: a,
        "i.jsonl": ('{"hash_ids": [1], "input_length": -3}\n', "row 1, input_length=-3"),
        "c.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [3, 2]}\n', "row 2, hash_ids: 2 follows 3"),
        "s.jsonl": ('{"tokens": [1], "timestamp": 5}\n{"tokens": [1], "timestamp": "x"}\n',
-                   "row 2, timestamp='x'")}
+                   "row 2, timestamp='x'"),
+       "o.jsonl": ('{"tokens": [1], "timestamp": 5}\n{"tokens": [1], "timestamp": 4}\n',
+                   "row 2, timestamp=4: must be milliseconds, not before")}
 
 
 @pytest.mark.parametrize("name", BAD)
