@@ -41,14 +41,6 @@ class Prompts:
         """Pages that the longest prompt takes."""
         return -(-max(self.n_tokens) // self.page_size)
 
-    @property
-    def sessions(self):
-        """The number of each prompt's conversation: those whose first two pages are equal
-        (the first alone may be a system prompt that all share)."""
-        known = {}
-        return [known.setdefault(tuple(keys[:2][-1:]) or ("short", i), len(known))
-                for i, keys in enumerate(self.keys)]
-
 
 def read_prompts(trace, page_size=BLOCK):
     """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a

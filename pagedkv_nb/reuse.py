@@ -48,6 +48,14 @@ def pages_found(prompts, pool):
     return sum(serve(prompts, [pool])) / prompts.page_size / max(1, prompts.n_asked)
 
 
+def sessions(prompts):
+    """The number of each prompt's conversation: those whose first two pages are equal (the
+    first alone may be a system prompt that all share)."""
+    known = {}
+    return [known.setdefault(tuple(keys[:2][-1:]) or ("short", i), len(known))
+            for i, keys in enumerate(prompts.keys)]
+
+
 def touches(prompts):
     """Every page of every prompt in the order of its last use, tails first: arrays of key
     numbers, of the prompt's number, and of how many pages of its prompt were before it."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pagedkv_nb.prefix import PrefixPool, page_keys
 from pagedkv_nb.prompts import SHIPPED, Prompts, read_prompts
-from pagedkv_nb.reuse import TimedPool, distances, pages_found, return_times, serve
+from pagedkv_nb.reuse import TimedPool, distances, pages_found, return_times, serve, sessions
 from pagedkv_nb.study.exercises import ex07
 
 COUNTS = {"conversation": (12_031, 276_491, 170_899), "synthetic": (3_993, 117_888, 40_148)}
@@ -37,7 +37,7 @@ def test_one_gpu_and_ten_servers_on_the_conversation_trace():
     assert round(100 * pages_found(prompts, PrefixPool(896, 512)), 1) == 4.6
     assert round(100 * np.mean(distances(prompts) < 10_000), 1) == 22.4
     pools = [PrefixPool(5859, 512) for _ in range(10)]
-    found = sum(serve(prompts, pools, [s % 10 for s in prompts.sessions]))
+    found = sum(serve(prompts, pools, [s % 10 for s in sessions(prompts)]))
     assert round(100 * found / 512 / prompts.n_asked, 1) == 37.4
     back = return_times(prompts)
     assert np.percentile(back[np.isfinite(back)], [25, 50, 75]).round().tolist() == [54, 114, 267]
