@@ -29,7 +29,7 @@ endif
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 
-.PHONY: all test run sweep lab student slides book playground bench lock clean help
+.PHONY: all test run sweep plan lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.runner --only $(ONLY)
@@ -43,6 +43,9 @@ run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_siz
 
 sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SCHEDULER=tcp://host:8786]
 	@$(PYTHON) -m pagedkv_nb.study.sweep "$(NB)" "$(GRID)" "$(SCHEDULER)"
+
+plan: $(READY)  ## the example grid: requests that fit, by model and GPU (two minutes)
+	@$(PYTHON) -m pagedkv_nb.study.plan
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks

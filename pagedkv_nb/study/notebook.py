@@ -38,23 +38,34 @@ class Figures:
     def show(self, fig, name, alt, data):
         """Display a figure with its alt text; with a folder also write NAME.svg, .png and
         .csv, the last from the DataFrame `data`: all of them or none."""
-        fig.draw_without_rendering()
-        fig.set_layout_engine("none")  # the layout is settled: both formats use it
-        for ax in fig.axes:  # to a rounding error, which would change names inside the SVG
-            ax.set_position([round(x, 5) for x in ax.get_position().bounds])
+        settle(fig)
         png = rendered(fig, "png", {"Software": None})
         if self.folder:
-            svg = rendered(fig, "svg", {"Date": None, "Creator": None})
-            svg = described(svg, name, alt)
-            csv = data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-            parts = {"svg": svg, "png": png, "csv": csv.encode()}
-            write_together({self.folder / f"{name}.{end}": parts[end] for end in parts})
+            write_together(figure_files(fig, self.folder, name, alt, data))
         shown = b64encode(png).decode()
         html = (f'<figure><img alt="{escape(alt)}" width="{WIDTH}" '
                 'style="max-width: 100%; height: auto" '
                 f'src="data:image/png;base64,{shown}"></figure>')
         display({"text/html": html, "image/png": shown, "text/plain": alt}, raw=True,
                 metadata={"image/png": {"width": WIDTH}})
+
+
+def settle(fig):
+    """Settle the layout once, so that both formats use it, and to a rounding error, which
+    would change names inside the SVG."""
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
+    for ax in fig.axes:
+        ax.set_position([round(x, 5) for x in ax.get_position().bounds])
+
+
+def figure_files(fig, folder, name, alt, data):
+    """{path: bytes} of a settled figure as .svg, .png and .csv of the DataFrame `data`."""
+    svg = described(rendered(fig, "svg", {"Date": None, "Creator": None}), name, alt)
+    png = rendered(fig, "png", {"Software": None})
+    csv = data.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+    return {folder / f"{name}.{end}": content
+            for end, content in (("svg", svg), ("png", png), ("csv", csv))}
 
 
 def rendered(fig, kind, metadata):
