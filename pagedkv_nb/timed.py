@@ -1,8 +1,8 @@
 """A server whose iterations take time: requests a second, and how long each waits."""
 import numpy as np
 
-from .parameter import positive_int
-from .serving import Server
+from .contiguous import STATES
+from .serving import Server, account_table
 
 
 class TimedServer(Server):
@@ -14,10 +14,10 @@ class TimedServer(Server):
     """
 
     def __init__(self, memory, workload, time_model, arrival_s=None):
-        """An idle server at second 0."""
+        """An idle server at second 0; ValueError if times are negative or not in order."""
         super().__init__(memory, workload, None if arrival_s is None else ())
         self.time_model, self.now_s = time_model, 0.0
-        self.arrival_s = None if arrival_s is None else np.asarray(arrival_s, float).tolist()
+        self.arrival_s = None if arrival_s is None else times(arrival_s)
         self.iteration_s = []
         self.times_s = []  # of each request: arrival, first token, end
         self._passing = []  # (request, its tokens) admitted in this iteration
@@ -30,18 +30,25 @@ class TimedServer(Server):
         left = len(self.finished)
         super().step()
         running, _, used = self.history[-1][:3]
-        tokens = running - len(self._passing) + sum(n for _, n in self._passing)
+        begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
+        tokens = running - len(begun) + sum(n for _, n in begun)
         seconds = self.time_model.seconds(tokens, used, running)
         self.iteration_s.append(seconds)
         self.now_s += seconds
-        for request, _ in self._passing:
+        self._note_times(begun, self.finished[left:])
+
+    def _note_times(self, begun, ended):
+        """Note the first token of those who begin and the end of those who leave, now."""
+        for request, _ in begun:
             if self.times_s[request.number][1] is None:
                 self.times_s[request.number][1] = self.now_s
-        for request in self.finished[left:]:
+        for request in ended:
             self.times_s[request.number][2] = self.now_s
 
     def drain(self):
-        """Step until every request that arrives has left."""
+        """Step until every request that arrives has left; ValueError if they never end."""
+        if self.arrival_s is None:
+            raise ValueError("arrival_s=None: the queue is never empty, must be a list of times")
         while self.arrived < len(self.arrival_s) or self.running or self.waiting:
             self.step()
 
@@ -72,26 +79,44 @@ class TimedServer(Server):
             self._passing.append((request, request.n_tokens))
 
 
-def report(server, drop=0.0):
-    """Of a timed run without its first share `drop` of iterations: requests a second, means
-    over time of requests at once, and milliseconds an iteration."""
-    start = int(drop * len(server.iteration_s))
-    seconds = np.array(server.iteration_s[start:])
-    begun = server.now_s - seconds.sum()
-    running = np.array([row[0] for row in server.history[start:]])
-    ended = sum(1 for *_, end in server.times_s if end is not None and end > begun)
-    return {"requests_per_s": ended / seconds.sum(),
-            "requests_at_once": (running * seconds).sum() / seconds.sum(),
-            "iteration_ms": 1e3 * seconds.mean()}
+def times(arrival_s):
+    """Arrival times as a list; ValueError names the first that is negative or earlier than
+    the one before."""
+    found = np.asarray(arrival_s, float)
+    bad = ~(np.diff(found, prepend=0.0) >= 0) | ~np.isfinite(found)
+    if bad.any():
+        i = int(bad.argmax())
+        raise ValueError(f"arrival_s[{i}]={found[i]}: must be a time in seconds, not before "
+                         f"the one before it")
+    return found.tolist()
+
+
+def report(server, since_s=None, drop=0.2):
+    """Of a timed run: requests a second that left, milliseconds an iteration, and weighted
+    by time requests at once and states as shares of the memory (0..1). Counts iterations
+    that end after `since_s`, or all but the first share `drop`. ValueError if none do."""
+    seconds = np.array(server.iteration_s)
+    ends = server.now_s - seconds[::-1].cumsum()[::-1] + seconds
+    start = int(drop * len(seconds)) if since_s is None else int((ends <= since_s).sum())
+    if start >= len(seconds):
+        raise ValueError(f"since_s={since_s}: must be before the run's end, {server.now_s:.1f} s")
+    seconds, rows = seconds[start:], account_table(server.history)[start:]
+    weight = seconds / seconds.sum()
+    begun = ends[start] - seconds[0]
+    left = sum(server.times_s[r.number][2] > begun for r in server.finished)
+    return {"requests_per_s": left / float(seconds.sum()),
+            "requests_at_once": float(weight @ rows[:, 0]),
+            "iteration_ms": 1e3 * float(seconds.mean()),
+            **dict(zip(STATES, (weight @ rows[:, 2:] / server.memory.slots).tolist()))}
 
 
 def latencies(server):
-    """Means over the finished requests, in seconds: time to first token, time a token after
+    """Means over all finished requests, in seconds: time to first token, time a token after
     the first, and the paper's normalized latency, (end - arrival) / output tokens
     (section 6.1)."""
     outputs = np.array([r.output for r in server.finished])
     arrived, first, end = np.array([server.times_s[r.number] for r in server.finished],
                                    float).T
-    return {"time_to_first_token_s": (first - arrived).mean(),
-            "time_a_token_s": ((end - first) / np.maximum(1, outputs - 1)).mean(),
-            "normalized_latency_s": ((end - arrived) / outputs).mean()}
+    return {"time_to_first_token_s": float((first - arrived).mean()),
+            "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
+            "normalized_latency_s": float(((end - arrived) / outputs).mean())}

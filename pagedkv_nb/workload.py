@@ -42,6 +42,17 @@ class Workload:
                         times, n_cut=int(cut.sum()), n_refused=int((~served).sum()))
 
 
+def shorter_than(workload, limit, name="max_seq_len"):
+    """Only the requests of fewer tokens than `limit`, as the paper's artifact keeps them;
+    those left out are counted. ValueError if none remain."""
+    kept = workload.lengths < positive_int(name, limit)
+    if not kept.any():
+        raise ValueError(f"{name}={limit}: must be more than the shortest request of "
+                         f"{workload.name}, {workload.lengths.min()} tokens")
+    return Workload(workload.name, workload.prompt[kept], workload.output[kept],
+                    n_refused=int((~kept).sum()))
+
+
 def read_workload(name, n, rng):
     """n requests drawn with rng, for "article" and the names of workloads.csv; for the
     path of a trace file all of its rows."""
