@@ -18,7 +18,7 @@ class TimedServer(Server):
         super().__init__(memory, workload, None if arrival_s is None else ())
         self.time_model, self.now_s = time_model, 0.0
         self.arrival_s = None if arrival_s is None else times(arrival_s)
-        self.iteration_s = []
+        self.iteration_s, self.passed = [], []  # seconds, and tokens through the layers
         self.times_s = []  # of each request: arrival, first token, end
         self._passing = []  # (request, its tokens) admitted in this iteration
 
@@ -33,6 +33,7 @@ class TimedServer(Server):
         begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
         tokens = running - len(begun) + sum(n for _, n in begun)
         seconds = self.time_model.seconds(tokens, used, running)
+        self.passed.append(tokens)
         self.iteration_s.append(seconds)
         self.now_s += seconds
         self._note_times(begun, self.finished[left:])
@@ -92,9 +93,10 @@ def times(arrival_s):
 
 
 def report(server, since_s=None, drop=0.2):
-    """Of a timed run: requests a second that left, milliseconds an iteration, and weighted
-    by time requests at once and states as shares of the memory (0..1). Counts iterations
-    that end after `since_s`, or all but the first share `drop`. ValueError if none do."""
+    """Of a timed run: requests a second that left, tokens a second written, milliseconds an
+    iteration; weighted by time, requests at once and states as shares of the memory (0..1).
+    Counts iterations that end after `since_s`, or all but the first share `drop`; ValueError
+    if none do."""
     seconds = np.array(server.iteration_s)
     ends = server.now_s - seconds[::-1].cumsum()[::-1] + seconds
     start = int(drop * len(seconds)) if since_s is None else int((ends <= since_s).sum())
@@ -106,6 +108,7 @@ def report(server, since_s=None, drop=0.2):
     left = sum(server.times_s[r.number][2] > begun for r in server.finished)
     return {"requests_per_s": left / float(seconds.sum()),
             "requests_at_once": float(weight @ rows[:, 0]),
+            "tokens_per_s": float(rows[:, 0].sum() / seconds.sum()),
             "iteration_ms": 1e3 * float(seconds.mean()),
             **dict(zip(STATES, (weight @ rows[:, 2:] / server.memory.slots).tolist()))}
 

@@ -7,6 +7,9 @@ import numpy as np
 from .facts import fact, facts
 from .parameter import number, positive_int
 
+# Host times from outside Fig. 12, derived in notebook 08: vLLM pull request 17, which is an
+# upper bound; Little's law on Fig. 13a of the paper (Fig. 13b gives 0.34 ms).
+HOST_S_PER_ITERATION, HOST_S_PER_REQUEST = 0.0174, 0.00038
 EFFICIENCY = 0.74  # median of 143 measured points, kernels.csv (`measured_efficiency`)
 
 

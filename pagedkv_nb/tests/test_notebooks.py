@@ -9,14 +9,15 @@ import pytest
 from .conftest import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NUMBERS = ["01", "02", "03", "04", "05", "06"]
+NUMBERS = ["01", "02", "03", "04", "05", "06", "08"]
 FIGURES = [
     "01a-kv-bytes-per-token", "01b-cache-vs-context",
     "02a-reserved-slabs", "02b-where-memory-goes", "02c-memory-through-time",
     "03a-block-table", "03b-page-map", "03c-waste-vs-page-size",
     "04a-copy-on-write", "04b-pages-vs-requests",
     "05a-utilisation-vs-batch", "05b-requests-that-fit", "05c-memory-through-time",
-    "06a-paper-fig2", "06b-measured-run", "06c-measured-servers"]
+    "06a-paper-fig2", "06b-measured-run", "06c-measured-servers",
+    "08a-throughput", "08b-latency-vs-rate", "08c-worth-of-memory"]
 SMALL_CASE = "^## A (case|pool|check) "  # the heading under which a notebook's story begins
 ALLOWED_METADATA = {"tags", "slideshow"}
 
