@@ -30,13 +30,14 @@ class TimedServer(Server):
         left = len(self.finished)
         super().step()
         running, _, used = self.history[-1][:3]
-        begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
-        tokens = running - len(begun) + sum(n for _, n in begun)
+        begun = self._passing and [pair for pair in self._passing if pair[0].ends >= 0]
+        tokens = running + sum(n - 1 for _, n in begun) if begun else running  # not sent back
         seconds = self.time_model.seconds(tokens, used, running)
         self.passed.append(tokens)
         self.iteration_s.append(seconds)
         self.now_s += seconds
-        self._note_times(begun, self.finished[left:])
+        if begun or len(self.finished) > left:
+            self._note_times(begun, self.finished[left:])
 
     def _note_times(self, begun, ended):
         """Note the first token of those who begin and the end of those who leave, now."""

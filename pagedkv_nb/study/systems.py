@@ -12,6 +12,8 @@ from ..timing import TimeModel
 from ..workload import read_workload, shorter_than
 
 SYSTEMS = {"Orca (Max)": "max", "Orca (Pow2)": "pow2", "Orca (Oracle)": "oracle", "vLLM": None}
+PAPER_GPUS = {"OPT-13B": ("A100-40GB", 1), "OPT-66B": ("A100-40GB", 4),
+              "OPT-175B": ("A100-80GB", 8)}
 
 
 def memory_of(system, slots, longest, page_size=16, **allocator):
@@ -23,10 +25,12 @@ def memory_of(system, slots, longest, page_size=16, **allocator):
 
 
 def paper_slots(model, gpu, n_gpus):
-    """Token slots the paper gave this model, or what our `Deployment` leaves for others."""
-    told = facts("published").query("topic == 'fig12' and quantity == 'kv_slots'")
-    known = told.set_index("case")["value"]
-    return int(known.get(model.name, 0)) or Deployment(model, gpu, n_gpus).token_slots()
+    """Token slots the paper had, for its models on its GPUs; what our `Deployment` leaves
+    for any other."""
+    if PAPER_GPUS.get(model.name) == (gpu, n_gpus):
+        told = facts("published").query("topic == 'fig12' and quantity == 'kv_slots'")
+        return int(told.set_index("case")["value"][model.name])
+    return Deployment(model, gpu, n_gpus).token_slots()
 
 
 def requests_of(name, limit, seed, n=50_000):
@@ -71,14 +75,14 @@ def drained(memory, requests, clock):
 
 
 def knee(rates, latency_s, level_s):
-    """The rate at which a latency that rises with the rate first reaches that level, read
-    off between the logarithms of its neighbours; NaN if it never does."""
-    above = np.asarray(latency_s) >= level_s
+    """The rate at which a latency that rises with the rate first reaches that level, on the
+    straight line between its neighbours; NaN if it never does, or does from the start."""
+    rates, latency_s = np.asarray(rates), np.asarray(latency_s)
+    above = latency_s >= level_s
     if not above.any() or above[0]:
         return float("nan")
     i = int(above.argmax())
-    pair = np.log(np.asarray(latency_s)[i - 1:i + 1])
-    return float(np.interp(np.log(level_s), pair, np.asarray(rates)[i - 1:i + 1]))
+    return float(np.interp(level_s, latency_s[i - 1:i + 1], rates[i - 1:i + 1]))
 
 
 def observed(memory, requests, clock, window):
@@ -113,17 +117,16 @@ def four(run):
 
 
 def worth(place, requests, iterations, hosts=None):
-    """What pages gain over reserving for `place` = (Model, GPU, GPUs, longest request): rows
-    of host and system, times the requests at once, times the tokens a second. `hosts` is
-    {name: host times of a TimeModel}."""
+    """What pages gain over Max and Oracle for `place` = (Model, GPU, GPUs, longest request):
+    rows of host and system, times the requests at once, times the tokens a second. `hosts`
+    is {name: host times of a TimeModel}."""
     model, gpu, n_gpus, longest = place
     clocks = {host: TimeModel.of(model, gpu, n_gpus, **times)
-              for host, times in (hosts or {"none": {}}).items()}
+              for host, times in (hosts or {"no host time": {}}).items()}
     slots, first = paper_slots(model, gpu, n_gpus), next(iter(clocks.values()))
     servers = {s: busy(memory_of(s, slots, longest), requests, iterations, first)
-               for s in SYSTEMS}
+               for s in SYSTEMS if s != "Orca (Pow2)"}
     runs = pd.concat({host: pd.DataFrame({s: retimed(server, clock) for s, server
-                                          in servers.items()}).T
+                                          in servers.items()}).T.drop(columns="iteration_ms")
                       for host, clock in clocks.items()}, names=["host", "system"])
-    return runs.xs("vLLM", level="system").drop(columns="iteration_ms") / runs.drop(
-        "vLLM", level="system").drop(columns="iteration_ms")
+    return runs.xs("vLLM", level="system") / runs.drop("vLLM", level="system")

@@ -31,39 +31,57 @@ def throughput(table, title):
 def latency_vs_rate(table, knees, level_s, title):
     """`normalized_latency_s` against `rate` for each `system`; a dot at each knee."""
     fig, ax = canvas(title, 3.5)
-    top = 2 * level_s
-    for system, rows in table.groupby("system", sort=False):
+    for i, (system, rows) in enumerate(table.groupby("system", sort=False)):
         colour, dashes = LINES[system]
         ax.plot(rows["rate"], rows["normalized_latency_s"], color=colour, ls=dashes)
         if np.isfinite(knees[system]):
-            ax.plot(knees[system], level_s, "o", color=colour, ms=6)
-            ax.annotate(f"{system}\n{knees[system]:.2f}/s", (knees[system], level_s), (7, 4),
-                        textcoords=POINTS, size=8.5, weight="bold", color=colour)
+            label_knee(ax, i, (knees[system], level_s), system)
     ax.axhline(level_s, color=COLOURS["rest"], lw=1, zorder=0)
-    ax.set(xlabel="requests arriving a second", ylim=(0, top),
-           ylabel="normalized latency (s per token)", xlim=(0, 1.25 * table["rate"].max()))
+    ax.set(xlabel="requests arriving a second", ylim=(0, 2 * level_s),
+           ylabel="normalized latency (s per token)", xlim=(0, 1.1 * table["rate"].max()))
     return fig
 
 
+def label_knee(ax, i, at, system):
+    """A dot at the i-th knee and its name: the first to its left, the second above all
+    lines to its right, with a line to it."""
+    colour = LINES[system][0]
+    (dx, dy), side = [((-8, 10), "right"), ((95, 68), "left"), ((10, 10), "left"),
+                      ((10, -14), "left")][i]
+    ax.plot(*at, "o", color=colour, ms=6)
+    ax.annotate(f"{system} {at[0]:.2f}/s", at, (dx, dy), textcoords=POINTS, ha=side, size=8.5,
+                weight="bold", color=colour, va="center",
+                arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8} if i == 1 else None)
+
+
 def worth_of_memory(table, title):
-    """`gain` in throughput against `times` the requests at once, both log2, with a
-    `label` at each point; on the line a fuller memory is worth all it holds."""
+    """`gain` in throughput against `times` the requests at once, both log2, with a `label`
+    where there is room; on the sloping line a fuller memory is worth all it holds."""
     fig, ax = canvas(title, 3.6)
-    ends = np.array([1, 1.7 * table["times"].max()])
-    ax.plot(ends, ends, color=COLOURS["rest"], lw=1)
+    most = table["times"].max()
+    ax.plot([1, 2 * most], [1, 2 * most], color=COLOURS["rest"], lw=1)
     ax.axhline(1, color=COLOURS["rest"], lw=1)
-    for system, mark in (("Orca (Max)", "o"), ("Orca (Oracle)", "s")):
-        rows = table[table["system"] == system]
-        face = COLOURS["paged"] if system == "Orca (Max)" else "white"
+    for system, mark, face in (("Orca (Max)", "o", COLOURS["paged"]),
+                               ("Orca (Oracle)", "s", "white")):
+        rows = table[table["system"] == system].sort_values("gain")
         ax.plot(rows["times"], rows["gain"], mark, color=COLOURS["paged"], mfc=face, ms=5)
-        for row in rows.itertuples():
-            left = row.times > table["times"].max() / 2.5
-            ax.annotate(row.label, (row.times, row.gain), (-6 if left else 6, 0),
-                        textcoords=POINTS, ha="right" if left else "left", va="center", size=8)
+        label_points(ax, rows, most / 2.5)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log", base=2)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter("{:g}".format))
     ax.set(xlabel="times the requests at once", ylabel="times the tokens a second",
-           xlim=(1.4, ends[1] * 1.5), ylim=(0.85, ends[1]))
+           xlim=(1.6, 1.3 * most), ylim=(0.85, 1.3 * table["gain"].max()))
     return fig
+
+
+def label_points(ax, rows, right):
+    """The labels of points from low to high, those beyond `right` to their left; none so
+    close above another that they would touch."""
+    last = {True: 0.0, False: 0.0}
+    for row in rows.itertuples():
+        left = row.times > right
+        if row.gain > 1.2 * last[left]:
+            ax.annotate(row.label, (row.times, row.gain), (-6 if left else 6, 0), va="center",
+                        textcoords=POINTS, ha="right" if left else "left", size=8)
+            last[left] = row.gain
