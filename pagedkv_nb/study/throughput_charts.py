@@ -5,7 +5,7 @@ from matplotlib.ticker import FuncFormatter
 from .style import COLOURS, POINTS, canvas
 
 LINES = {"Orca (Max)": ("#333333", ":"), "Orca (Pow2)": (COLOURS["naive"], "-."),
-         "Orca (Oracle)": ("#8A8A8A", "--"), "vLLM": (COLOURS["paged"], "-")}
+         "Orca (Oracle)": ("#777777", "--"), "vLLM": (COLOURS["paged"], "-")}
 
 
 def throughput(table, title):
@@ -82,6 +82,7 @@ def label_points(ax, rows, right):
     for row in rows.itertuples():
         left = row.times > right
         if row.gain > 1.2 * last[left]:
-            ax.annotate(row.label, (row.times, row.gain), (-6 if left else 6, 0), va="center",
-                        textcoords=POINTS, ha="right" if left else "left", size=8)
+            ax.annotate(row.label, (row.times, row.gain), (-6 if left else 6, -9 * (row.gain < 1.06)),
+                        textcoords=POINTS, ha="right" if left else "left", size=8, va="center",
+                        bbox={"fc": "white", "ec": "none", "pad": 0.5})
             last[left] = row.gain
