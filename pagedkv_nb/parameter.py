@@ -9,11 +9,13 @@ def shown(name, value):
     return f"{name}={text if len(text) <= 80 else text[:77] + '...'}"
 
 
-def positive_int(name, value, most=None, least=1):
-    """The value as an int; ValueError unless it is a whole number from `least` to `most`."""
+def positive_int(name, value, most=None, least=1, why=""):
+    """The value as an int; ValueError unless it is a whole number from `least` to `most`,
+    which has a reason where it is not plain."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):
         upper = "" if most is None else f" and at most {most:,}"
+        upper += f" ({why})" if why else ""
         raise ValueError(f"{shown(name, value)}: must be a whole number, at least {least}{upper}")
     return int(value)
 
@@ -21,7 +23,7 @@ def positive_int(name, value, most=None, least=1):
 def positive_ints(name, values, most=None):
     """The values as a list of ints, an array of whole numbers as one of int64; ValueError if
     there are none, or by the first bad one."""
-    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) == 0:
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or len(values) == 0:
         raise ValueError(f"{shown(name, values)}: must be a list of at least one whole number")
     if getattr(getattr(values, "dtype", None), "kind", "") in ("i", "u") and values.ndim == 1:
         if values.min() >= 1 and (most is None or values.max() <= most):

@@ -1,8 +1,14 @@
 """A server whose iterations take time: requests a second, and how long each waits."""
 import numpy as np
+import pandas as pd
 
 from .contiguous import STATES
+from .facts import facts
+from .memory import PagedMemory, ReservedMemory
+from .model import Model
 from .serving import Server, account_table
+from .timing import TimeModel
+from .workload import read_workload
 
 
 class TimedServer(Server):
@@ -14,11 +20,11 @@ class TimedServer(Server):
     """
 
     def __init__(self, memory, workload, time_model, arrival_s=None):
-        """An idle server at second 0; ValueError if times are negative or not in order."""
+        """An idle server at second 0; ValueError unless the times are in order."""
         super().__init__(memory, workload, None if arrival_s is None else ())
         self.time_model, self.now_s = time_model, 0.0
-        self.arrival_s = None if arrival_s is None else times(arrival_s)
-        self.iteration_s, self.passed = [], []  # seconds, and tokens through the layers
+        self.arrival_s = None if arrival_s is None else in_order(arrival_s)
+        self.iteration_s = []
         self.times_s = []  # of each request: arrival, first token, end
         self._passing = []  # (request, its tokens) admitted in this iteration
 
@@ -30,17 +36,16 @@ class TimedServer(Server):
         left = len(self.finished)
         super().step()
         running, _, used = self.history[-1][:3]
-        begun = self._passing and [pair for pair in self._passing if pair[0].ends >= 0]
-        tokens = running + sum(n - 1 for _, n in begun) if begun else running  # not sent back
+        begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
+        tokens = running - len(begun) + sum(n for _, n in begun)
         seconds = self.time_model.seconds(tokens, used, running)
         self.passed.append(tokens)
         self.iteration_s.append(seconds)
         self.now_s += seconds
-        if begun or len(self.finished) > left:
-            self._note_times(begun, self.finished[left:])
+        self._note_times(begun, self.finished[left:])
 
     def _note_times(self, begun, ended):
-        """Note the first token of those who begin and the end of those who leave, now."""
+        """Note the first token of those who begin and the end of those who leave."""
         for request, _ in begun:
             if self.times_s[request.number][1] is None:
                 self.times_s[request.number][1] = self.now_s
@@ -50,13 +55,13 @@ class TimedServer(Server):
     def drain(self):
         """Step until every request that arrives has left; ValueError if they never end."""
         if self.arrival_s is None:
-            raise ValueError("arrival_s=None: the queue is never empty, must be a list of times")
+            raise ValueError("arrival_s=None: must be times, or the queue is never empty")
         while self.arrived < len(self.arrival_s) or self.running or self.waiting:
             self.step()
 
-    def run_until(self, seconds):
-        """Step until that second."""
-        while self.now_s < seconds:
+    def finish(self, n_requests):
+        """Step until so many requests have left."""
+        while len(self.finished) < n_requests:
             self.step()
 
     def _arrivals(self):
@@ -81,37 +86,51 @@ class TimedServer(Server):
             self._passing.append((request, request.n_tokens))
 
 
-def times(arrival_s):
-    """Arrival times as a list; ValueError names the first that is negative or earlier than
-    the one before."""
-    found = np.asarray(arrival_s, float)
-    bad = ~(np.diff(found, prepend=0.0) >= 0) | ~np.isfinite(found)
+def in_order(arrival_s):
+    """Arrival times as a list; ValueError names the first that is no time, negative, or
+    before the one before it."""
+    times = np.asarray(arrival_s, float)
+    bad = ~(np.diff(times, prepend=0.0) >= 0) | ~np.isfinite(times)
     if bad.any():
         i = int(bad.argmax())
-        raise ValueError(f"arrival_s[{i}]={found[i]}: must be a time in seconds, not before "
-                         f"the one before it")
-    return found.tolist()
+        raise ValueError(f"arrival_s[{i}]={times[i]}: must be a time in seconds, not before "
+                         "the one before it")
+    return times.tolist()
 
 
-def report(server, since_s=None, drop=0.2):
-    """Of a timed run: requests a second that left, tokens a second written, milliseconds an
-    iteration; weighted by time, requests at once and states as shares of the memory (0..1).
-    Counts iterations that end after `since_s`, or all but the first share `drop`; ValueError
-    if none do."""
-    seconds = np.array(server.iteration_s)
-    ends = server.now_s - seconds[::-1].cumsum()[::-1] + seconds
-    start = int(drop * len(seconds)) if since_s is None else int((ends <= since_s).sum())
-    if start >= len(seconds):
-        raise ValueError(f"since_s={since_s}: must be before the run's end, {server.now_s:.1f} s")
-    seconds, rows = seconds[start:], account_table(server.history)[start:]
-    weight = seconds / seconds.sum()
-    begun = ends[start] - seconds[0]
-    left = sum(server.times_s[r.number][2] > begun for r in server.finished)
-    return {"requests_per_s": left / float(seconds.sum()),
-            "requests_at_once": float(weight @ rows[:, 0]),
-            "tokens_per_s": float(rows[:, 0].sum() / seconds.sum()),
-            "iteration_ms": 1e3 * float(seconds.mean()),
-            **dict(zip(STATES, (weight @ rows[:, 2:] / server.memory.slots).tolist()))}
+def report(server, drop=0.0):
+    """Of a timed run without its first share `drop` of iterations: requests a second, means
+    over time of requests at once, and milliseconds an iteration."""
+    start = int(drop * len(server.iteration_s))
+    seconds = np.array(server.iteration_s[start:])
+    begun = server.now_s - seconds.sum()
+    running = np.array([row[0] for row in server.history[start:]])
+    ended = sum(1 for *_, end in server.times_s if end is not None and end > begun)
+    return {"requests_per_s": float(ended / seconds.sum()),
+            "requests_at_once": float((running * seconds).sum() / seconds.sum()),
+            "iteration_ms": float(1e3 * seconds.mean())}
+
+
+def window(server, start_s, end_s):
+    """Of a timed run from one second to another: means over time of the requests at once and
+    of the states as shares of the memory (0..1)."""
+    ends = np.cumsum(server.iteration_s)
+    table, seconds = account_table(server.history), np.array(server.iteration_s)
+    inside = (ends > start_s) & (ends <= end_s)
+    means = np.average(table[inside], axis=0, weights=seconds[inside])
+    return {"requests_at_once": means[0],
+            **dict(zip(STATES, means[2:] / server.memory.slots))}
+
+
+def saturate(memories, workload, time_model, n_requests):
+    """{name: report} of servers that differ in their memories, {name: memory}. Each finishes
+    so many of the same requests from a queue that is never empty; the first fifth of the
+    iterations, in which the memory fills, is left out."""
+    servers = {name: TimedServer(memory, workload, time_model)
+               for name, memory in memories.items()}
+    for server in servers.values():
+        server.finish(n_requests)
+    return {name: report(server, drop=0.2) for name, server in servers.items()}
 
 
 def latencies(server):
@@ -124,3 +143,19 @@ def latencies(server):
     return {"time_to_first_token_s": float((first - arrived).mean()),
             "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
             "normalized_latency_s": float(((end - arrived) / outputs).mean())}
+
+
+def paper_gains(n_requests=1500, seed=42):
+    """How many times the requests a second of two of Orca's systems vLLM serves, in the
+    memories of the paper's Table 1, saturated, without host time: a row for each model."""
+    lengths = read_workload("sharegpt_paper", 20_000, np.random.RandomState(seed))
+    rows, slots = {}, facts("published").query("topic == 'paper_memory'")
+    for case, size in zip(slots["case"], slots["value"].astype(int)):
+        name, _, n_gpus, _, card = case.split()
+        memories = {"vLLM": PagedMemory(size), "Orca (Max)": ReservedMemory(size, "max", 2048),
+                    "Orca (Oracle)": ReservedMemory(size, "oracle", 2048)}
+        clock = TimeModel.of(Model.named(name), card, int(n_gpus))
+        served = saturate(memories, lengths.shorter_than(2048), clock, n_requests)
+        best = served.pop("vLLM")["requests_per_s"]
+        rows[case] = {f"over {k}": best / v["requests_per_s"] for k, v in served.items()}
+    return pd.DataFrame(rows).T

@@ -42,15 +42,16 @@ class Workload:
                         times, n_cut=int(cut.sum()), n_refused=int((~served).sum()))
 
 
-def shorter_than(workload, limit, name="max_seq_len"):
-    """Only the requests of fewer tokens than `limit`, as the paper's artifact keeps them;
-    those left out are counted. ValueError if none remain."""
-    kept = workload.lengths < positive_int(name, limit)
-    if not kept.any():
-        raise ValueError(f"{name}={limit}: must be more than the shortest request of "
-                         f"{workload.name}, {workload.lengths.min()} tokens")
-    return Workload(workload.name, workload.prompt[kept], workload.output[kept],
-                    n_refused=int((~kept).sum()))
+    def shorter_than(self, limit, name="max_seq_len"):
+        """The requests of which prompt and output together stay below a limit of that name,
+        as the paper's artifact keeps them. ValueError if there are none."""
+        kept = self.lengths < positive_int(name, limit)
+        if not kept.any():
+            raise ValueError(f"{name}={limit}: must be more than the shortest request of "
+                             f"{self.name}, {self.lengths.min()} tokens")
+        times = None if self.arrival_s is None else self.arrival_s[kept]
+        return Workload(self.name, self.prompt[kept], self.output[kept], times,
+                        n_refused=self.n_refused + int((~kept).sum()))
 
 
 def read_workload(name, n, rng):

@@ -1,88 +1,70 @@
-"""The charts of seconds: requests a second, latency against rate, what memory is worth."""
+"""The charts of throughput and latency."""
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from .style import COLOURS, POINTS, canvas
+from .style import COLOURS, POINTS, REQUEST_COLOURS, canvas, end_label
 
-LINES = {"Orca (Max)": ("#333333", ":"), "Orca (Pow2)": (COLOURS["naive"], "-."),
-         "Orca (Oracle)": ("#777777", "--"), "vLLM": (COLOURS["paged"], "-")}
+SYSTEM_COLOURS = dict(zip(("Orca (Max)", "Orca (Pow2)", "Orca (Oracle)", "vLLM"),
+                          ("#6B6B6B", "#A87400", "#A8508A", COLOURS["paged"])))
 
 
 def throughput(table, title):
-    """`requests_per_s` of each `system`, a panel for each `host`, with what vLLM gains."""
-    hosts = list(dict.fromkeys(table["host"]))
-    fig, axes = canvas(title, 2.5, len(hosts))
-    for ax, host in zip(axes, hosts):
+    """A panel for each `host`: bars of `requests_per_s` by `system`, each with how many
+    times the last system's is."""
+    hosts = table["host"].unique()
+    fig, axes = canvas(title, 2.3, len(hosts))
+    most = table["requests_per_s"].max()
+    for ax, host in zip(np.atleast_1d(axes), hosts):
         rows = table[table["host"] == host]
-        top = rows["requests_per_s"].max()
-        ax.barh(rows["system"], rows["requests_per_s"], height=0.7,
-                color=[LINES[s][0] if s == "vLLM" else COLOURS["naive"] for s in rows["system"]])
+        best = rows["requests_per_s"].iloc[-1]
+        ax.barh(rows["system"], rows["requests_per_s"], height=0.74,
+                color=[SYSTEM_COLOURS[name] for name in rows["system"]])
         for row, value in enumerate(rows["requests_per_s"]):
-            gain = "" if value == top else f"  (vLLM ×{top / value:.2f})"
-            ax.annotate(f"{value:.2f}{gain}", (value, row), (4, 0), textcoords=POINTS,
+            beside = "" if row == len(rows) - 1 else f"  (vLLM ×{best / value:.2f})"
+            ax.annotate(f"{value:.2f}{beside}", (value, row), (4, 0), textcoords=POINTS,
                         va="center", size=8)
-        ax.set_title(host, size=9, weight="normal")
-        ax.set(xlim=(0, 1.35 * table["requests_per_s"].max()), xlabel="requests/s")
+        ax.set_title(f"host: {host}", size=9, weight="normal")
+        ax.set(xlim=(0, most * 1.35), xlabel="requests/s")
         ax.invert_yaxis()
-        ax.tick_params(axis="y", length=0, labelleft=ax is axes[0])
+        ax.tick_params(axis="y", length=0, labelleft=ax is np.atleast_1d(axes)[0])
     return fig
 
 
-def latency_vs_rate(table, knees, level_s, title):
-    """`normalized_latency_s` against `rate` for each `system`; a dot at each knee."""
-    fig, ax = canvas(title, 3.5)
-    for i, (system, rows) in enumerate(table.groupby("system", sort=False)):
-        colour, dashes = LINES[system]
-        ax.plot(rows["rate"], rows["normalized_latency_s"], color=colour, ls=dashes)
-        if np.isfinite(knees[system]):
-            label_knee(ax, i, (knees[system], level_s), system)
-    ax.axhline(level_s, color=COLOURS["rest"], lw=1, zorder=0)
-    ax.set(xlabel="requests arriving a second", ylim=(0, 2 * level_s),
-           ylabel="normalized latency (s per token)", xlim=(0, 1.1 * table["rate"].max()))
+def latency_vs_rate(table, knees, limit_s, title):
+    """`normalized_latency_s` against `rate_per_s` for each `system`, cut at twice
+    `limit_s`, with a dot at the rate of `knees` where the line crosses it."""
+    fig, ax = canvas(title, 3.4)
+    for system, line in table.groupby("system", sort=False):
+        colour = SYSTEM_COLOURS[system]
+        ax.plot(line["rate_per_s"], line["normalized_latency_s"], "o-", color=colour, ms=3)
+        ax.plot(knees[system], limit_s, "o", color=colour, ms=8, mfc="white", mew=2, zorder=5)
+        ax.annotate(f"{system}  {knees[system]:.2f}", (knees[system], limit_s), (-5, 9),
+                    textcoords=POINTS, ha="right", va="bottom", rotation=90, size=8,
+                    weight="bold", color=colour)
+    ax.axhline(limit_s, color=COLOURS["faint"], lw=0.8, ls="--")
+    ax.set(xlabel="request rate (requests/s)", ylabel="normalized latency (s/token)",
+           xlim=(0, None), ylim=(0, 2 * limit_s))
     return fig
-
-
-def label_knee(ax, i, at, system):
-    """A dot at the i-th knee and its name: the first to its left, the second above all
-    lines to its right, with a line to it."""
-    colour = LINES[system][0]
-    (dx, dy), side = [((-8, 10), "right"), ((95, 68), "left"), ((10, 10), "left"),
-                      ((10, -14), "left")][i]
-    ax.plot(*at, "o", color=colour, ms=6)
-    ax.annotate(f"{system} {at[0]:.2f}/s", at, (dx, dy), textcoords=POINTS, ha=side, size=8.5,
-                weight="bold", color=colour, va="center",
-                arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8} if i == 1 else None)
 
 
 def worth_of_memory(table, title):
-    """`gain` in throughput against `times` the requests at once, both log2, with a `label`
-    where there is room; on the sloping line a fuller memory is worth all it holds."""
+    """`throughput_gain` against `requests_gain` of each `deployment`, both log2, with the
+    diagonal on which a fuller memory is worth all it holds."""
     fig, ax = canvas(title, 3.6)
-    most = table["times"].max()
-    ax.plot([1, 2 * most], [1, 2 * most], color=COLOURS["rest"], lw=1)
-    ax.axhline(1, color=COLOURS["rest"], lw=1)
-    for system, mark, face in (("Orca (Max)", "o", COLOURS["paged"]),
-                               ("Orca (Oracle)", "s", "white")):
-        rows = table[table["system"] == system].sort_values("gain")
-        ax.plot(rows["times"], rows["gain"], mark, color=COLOURS["paged"], mfc=face, ms=5)
-        label_points(ax, rows, most / 2.5)
-    ax.set_xscale("log", base=2)
-    ax.set_yscale("log", base=2)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter("{:g}".format))
-    ax.set(xlabel="times the requests at once", ylabel="times the tokens a second",
-           xlim=(1.6, 1.3 * most), ylim=(0.85, 1.3 * table["gain"].max()))
+    most = 1.3 * max(table["requests_gain"].max(), table["throughput_gain"].max())
+    ax.plot([1, most], [1, most], color=COLOURS["faint"], lw=1, ls="--")
+    ax.annotate("as much faster\nas fuller", (most / 2.2, most / 2.2), (-10, 2), size=8.5,
+                textcoords=POINTS, ha="right", color=COLOURS["faint"])
+    below = 0
+    for i, row in enumerate(table.sort_values("throughput_gain").itertuples()):
+        lift, below = 4 if row.throughput_gain < 1.2 * below else -6, row.throughput_gain
+        ax.plot(row.requests_gain, row.throughput_gain, "o", ms=7,
+                color=REQUEST_COLOURS[i % len(REQUEST_COLOURS)])
+        ax.annotate(row.deployment, (row.requests_gain, row.throughput_gain),
+                    (11, lift), textcoords=POINTS, size=8.5)
+    for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
+        scale("log", base=2)
+        axis.set_major_formatter(FuncFormatter("{:g}×".format))
+    ax.set(xlabel="requests at once, pages / maximum reserved", xlim=(0.9, most * 2.6),
+           ylabel="requests/s, likewise", ylim=(0.85, most))
     return fig
-
-
-def label_points(ax, rows, right):
-    """The labels of points from low to high, those beyond `right` to their left; none so
-    close above another that they would touch."""
-    last = {True: 0.0, False: 0.0}
-    for row in rows.itertuples():
-        left = row.times > right
-        if row.gain > 1.2 * last[left]:
-            ax.annotate(row.label, (row.times, row.gain), (-6 if left else 6, -9 * (row.gain < 1.06)),
-                        textcoords=POINTS, ha="right" if left else "left", size=8, va="center",
-                        bbox={"fc": "white", "ec": "none", "pad": 0.5})
-            last[left] = row.gain

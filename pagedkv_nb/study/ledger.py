@@ -1,0 +1,160 @@
+"""The article's claims, each with its value, ours, and a verdict that is computed.
+
+A claim holds as it stands, at the precision the article prints; or it holds under a condition
+that we can name; or it is wrong.
+"""
+import numpy as np
+import pandas as pd
+
+from ..contiguous import RESERVATIONS
+from ..facts import facts
+from ..memory import PagedMemory, ReservedMemory
+from ..paging import PagedRequest, PagePool, paged_utilisation
+from ..serving import Server, steady_state
+from ..sizing import GIB, MIB, Model
+from ..timed import paper_gains
+from ..workload import article_distribution, article_lengths, read_workload
+
+PER_TOKEN = Model.named("32x32x128").kv_bytes_per_token()
+PAGE_MIB = 16 * PER_TOKEN / MIB
+
+
+def judge(claim, article, ours, holds, holds_if=False, condition=""):
+    """A row of the ledger."""
+    verdict = "holds" if holds else f"holds {condition}" if holds_if else "wrong"
+    return {"claim": claim, "article": article, "ours": ours, "verdict": verdict}
+
+
+def sizing():
+    """Bytes of a token; what 100 users waste, at the last token and over a life."""
+    shapes = facts("models").query("attention != 'MLA'")
+    agree = shapes["q_heads"] == shapes["kv_heads"]
+    known, mha = len(facts("models")), shapes["attention"] == "MHA"
+    yield judge("bytes a token of its model", "524,288", f"{PER_TOKEN:,}", PER_TOKEN == 524_288)
+    yield judge("2 × layers × heads × dim × bytes", "any model", f"{agree.sum()} of {known}",
+                agree.sum() == known, agree[mha].all(), "for multi-head attention")
+    mib = [n * PER_TOKEN / MIB for n in (2048, 500, 2048 - 500)]
+    yield judge("MiB reserved, used, wasted", "1024, 250, 774", "%g, %g, %g" % tuple(mib),
+                mib == [1024, 250, 774])
+    life = (160 + np.arange(1, 341)).mean() / 2048  # prompt 160, output 340
+    gib = [100 * 2048 * PER_TOKEN / GIB * (1 - use) for use in (500 / 2048, life)]
+    yield judge("wasted by 100 users", "75.59 GiB", f"{gib[1]:.2f} GiB over a life",
+                round(gib[1], 2) == 75.59, round(gib[0], 2) == 75.59, "at their last token")
+    yield judge("utilisation of one request", "24.4%", f"{life:.1%} over a life",
+                round(life, 3) == 0.244, round(500 / 2048, 3) == 0.244, "at its last token")
+
+
+def systems():
+    """Which systems use 20 to 38 %, and which of them reserve the maximum."""
+    used = facts("published").query("topic == 'fig2' and quantity == 'used'")
+    orca = used[used["case"] != "vLLM"]["value"]
+    asked = [reserve(160, 340, 2048) for reserve in RESERVATIONS.values()]
+    naive = orca[[slots == 2048 for slots in asked]]  # those that reserve the maximum
+    yield judge("naive systems use", "20-38%", " / ".join(f"{u:.1%}" for u in orca),
+                (round(naive.min(), 2), round(naive.max(), 2)) == (0.20, 0.38),
+                (round(orca.min(), 2), round(orca.max(), 2)) == (0.20, 0.38),
+                "for three systems, one number each")
+    yield judge("all systems without pages reserve", "the maximum", " / ".join(map(str, asked)),
+                set(asked) == {2048}, asked[0] == 2048, "for Orca (Max)")
+
+
+def pool():
+    """Pages of five requests, the pool's utilisation, and what is lost in it."""
+    pages, five = PagePool(512, 16), []
+    for n in (320, 48, 160, 96, 272):
+        five.append(PagedRequest(pages))
+        five[-1].append(n)
+    counts = [len(request.block_table) for request in five]
+    yield judge("pages of five requests", "20, 3, 10, 6, 17", str(counts)[1:-1],
+                counts == [20, 3, 10, 6, 17])
+    used = [pages.utilisation, five[1].free() or pages.utilisation]
+    yield judge("pool utilisation", "10.9%, then 10.4%", f"{used[0]:.1%}, then {used[1]:.1%}",
+                [round(u, 3) for u in used] == [0.109, 0.104])
+    lengths, probability = article_distribution()
+    waste, even = probability @ (-lengths % 16), (-np.arange(1, 2049) % 16).mean()
+    yield judge("average waste is page size / 2", "8 slots",
+                f"{even:.1f} even, {waste:.2f} its own", even == 8)
+    PagedRequest(pages).append(pages.n_free * 16)  # is any free page useless?
+    yield judge("no fragmentation", "none", f"{waste:.2f} slots a request, internal",
+                waste == 0, pages.n_free == 0, "if external is meant")
+
+
+def sharing():
+    """Ten requests with one prompt of 200 tokens, before and after they have written."""
+    pages = PagePool(512, 16)
+    prompt = PagedRequest(pages)
+    prompt.append(200)
+    ten = [prompt.fork() for _ in range(10)]
+    counts, n = {pages.ref_count(page) for page in prompt.block_table}, pages.n_used
+    yield judge("pages, ref count, MiB of the prompt", "13, 11, 104",
+                f"{n}, {max(counts)}, {n * PAGE_MIB:.0f}", (n, counts) == (13, {11}))
+    before, moved = (130 - n) * PAGE_MIB, (ten[3].append(), pages.ref_count(12))
+    yield judge("request 3 diverges", "12 to 13, 11 to 10",
+                f"{moved[0][0]} to {moved[0][1]}, 11 to {moved[1]}", moved == ((12, 13), 10))
+    for request in ten[:3] + ten[4:]:
+        request.append()
+    after, naive = (130 - pages.n_used) * PAGE_MIB, 10 * 2048 * PER_TOKEN / MIB
+    yield judge("memory saved by sharing", "936 MiB", f"{after:.0f} MiB after writing",
+                after == 936, before == 936, "until the requests write")
+    yield judge("memory of the naive way", "1040 MiB", f"{naive:.0f} MiB", naive == 1040,
+                130 * PAGE_MIB == 1040, "for pages that are not shared")
+
+
+def sweep():
+    """The table of five batches, and what the article says about it."""
+    stream = np.random.RandomState(42)
+    batches = [article_lengths(n, stream) for n in (10, 25, 50, 100, 200)]
+    tokens, pages = ([x.sum() for x in batches], [(-(-x // 16)).sum() for x in batches])
+    yield judge("tokens and pages at batch 200", "102617, 6513", f"{tokens[-1]}, {pages[-1]}",
+                (tokens, pages) == ([5892, 10792, 24448, 50986, 102617],
+                                    [373, 687, 1552, 3233, 6513]))
+    for name, ran, values in (
+            ("naive", "28.8 21.1 23.9 24.9 25.1", [x.mean() / 2048 for x in batches]),
+            ("paged", "98.7 98.2 98.5 98.6 98.5", [paged_utilisation(x, 16) for x in batches])):
+        ours = " ".join(f"{100 * value:.1f}" for value in values)
+        yield judge(f"{name} utilisation at five sizes", ran, ours, ours == ran)
+    lengths, probability = article_distribution()
+    mean, slots = probability @ lengths, 16 * (probability @ -(-lengths // 16))
+    level, top = mean / 2048, mean / slots
+    yield judge("naive is exactly 500 / 2048", "24.4%", f"{level:.2%}", round(level, 3) == 0.244)
+    yield judge("paged is flat at", "98.5%", f"{top:.2%}", round(top, 3) == 0.985)
+    yield judge("the gap is roughly", "74 points", f"{100 * (top - level):.2f} points",
+                round(100 * (top - level)) == 74)
+
+
+def conclusions():
+    """More requests at once, more throughput, little overhead."""
+    lengths, probability = article_distribution()
+    at_end = 2048 / (16 * (probability @ -(-lengths // 16)))
+    requests = read_workload("sharegpt_paper", 20_000, np.random.RandomState(0)).shorter_than(2048)
+    at_once = []
+    for memory in (PagedMemory(15728), ReservedMemory(15728, "max", 2048)):
+        server = Server(memory, requests)
+        server.run(20_000)
+        at_once.append(steady_state(server)["requests_at_once"])
+    times = at_once[0] / at_once[1]
+    yield judge("more concurrent requests", "2-4x", f"{times:.1f}x through time", 2 <= times <= 4,
+                2 <= at_end <= 4, "at final lengths")
+    kernel = facts("published").query("topic == 'kernel'")["value"]
+    yield judge("overhead of the attention kernel", "very little",
+                f"{kernel.min():.0%}-{kernel.max():.0%} slower", kernel.max() < 0.05)
+
+
+def throughput():
+    """The paper's claim, which the article quotes: requests a second over two of Orca's
+    systems. Ours is memory alone, for three models."""
+    gains, said = paper_gains(), facts("published").query("topic == 'fig12'").set_index("case")
+    names = [case.split()[0].removeprefix("OPT-") for case in gains.index]
+    for system in gains:
+        low, high = (said["value"][f"{system} {end}"] for end in ("least", "most"))
+        inside = gains[system].between(low, high)
+        ours = ", ".join(f"{n} {gain:.1f}x" for n, gain in zip(names, gains[system]))
+        yield judge(f"throughput {system}", f"{low:g}-{high:g}x (paper)", ours, inside.all(),
+                    inside.any(), "by memory alone, for " + " and ".join(
+                        n for n, ok in zip(names, inside) if ok))
+
+
+def ledger():
+    """All rows as a table."""
+    parts = (sizing(), systems(), pool(), sharing(), sweep(), conclusions(), throughput())
+    return pd.DataFrame([row for part in parts for row in part])
