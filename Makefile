@@ -5,7 +5,9 @@ SCHEDULER =
 P =
 ONLY =
 
-ifeq ($(CONDA_DEFAULT_ENV),pagedkv_nb)
+# A conda environment of this name, or one given by its path (Binder's) that has the study.
+HERE := $(wildcard $(CONDA_DEFAULT_ENV)/lib/python3*/site-packages/pagedkv_nb-*.dist-info)
+ifneq ($(filter pagedkv_nb,$(CONDA_DEFAULT_ENV))$(HERE),)
 PYTHON := python
 READY :=
 else
@@ -16,17 +18,22 @@ endif
 ifneq ($(shell command -v uv),)
 VENV := uv venv --quiet --clear --no-project --python '>=3.11' .venv
 INSTALL := uv pip install --quiet --compile-bytecode --python .venv/bin/python
+BOOK_VENV := uv venv --quiet --clear --no-project build/book-env
+BOOK_INSTALL := uv pip install --quiet --python build/book-env/bin/python
 else
 VENV := python3 -m venv --clear .venv
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+BOOK_VENV := python3 -m venv --clear build/book-env
+BOOK_INSTALL := build/book-env/bin/python -m pip install --quiet --disable-pip-version-check
 endif
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 
-.PHONY: all test run sweep lab bench lock clean help
+.PHONY: all test run sweep lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.runner --only $(ONLY)
+	@$(PYTHON) -m pagedkv_nb.study.course derived
 
 test: $(READY)  ## test the package and the stored notebooks
 	$(PYTHON) -m pytest $(NBVAL) pagedkv_nb/tests notebooks
@@ -40,6 +47,18 @@ sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SC
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab notebooks
 
+student: $(READY)  ## copies of the notebooks without solutions, into build/student/
+	@$(PYTHON) -m pagedkv_nb.study.course student
+
+slides: $(READY)  ## a deck of slides a notebook, into build/slides/
+	@$(PYTHON) -m pagedkv_nb.study.course slides
+
+book: $(READY) build/book-env/ready  ## the study as a Jupyter Book site, into build/book/
+	@$(PYTHON) -m pagedkv_nb.study.course book
+
+playground: $(READY)  ## a memory to play with: writes the page and serves it here
+	@$(PYTHON) -m pagedkv_nb.study.course playground
+
 bench: $(READY)  ## measure everything that must be quick, each against a yardstick
 	@$(PYTHON) -m pagedkv_nb.study.bench
 
@@ -52,9 +71,14 @@ clean:  ## remove the environment and everything built
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## print this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
 
 .venv/ready: requirements.lock pyproject.toml
 	$(VENV)
 	$(INSTALL) -r requirements.lock && $(INSTALL) --no-deps -e .
+	@touch $@
+
+build/book-env/ready:
+	@echo "Jupyter Book gets an environment of its own, build/book-env (half a minute)"
+	@mkdir -p build && $(BOOK_VENV) && $(BOOK_INSTALL) "jupyter-book<2"
 	@touch $@

@@ -39,7 +39,6 @@ class TimedServer(Server):
         begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
         tokens = running - len(begun) + sum(n for _, n in begun)
         seconds = self.time_model.seconds(tokens, used, running)
-        self.passed.append(tokens)
         self.iteration_s.append(seconds)
         self.now_s += seconds
         self._note_times(begun, self.finished[left:])
@@ -134,7 +133,7 @@ def saturate(memories, workload, time_model, n_requests):
 
 
 def latencies(server):
-    """Means over all finished requests, in seconds: time to first token, time a token after
+    """Means over the finished requests, in seconds: time to first token, time a token after
     the first, and the paper's normalized latency, (end - arrival) / output tokens
     (section 6.1)."""
     outputs = np.array([r.output for r in server.finished])

@@ -4,13 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .facts import fact, facts
+from .facts import fact
 from .parameter import number, positive_int
 
-# Host times from outside Fig. 12, derived in notebook 08: vLLM pull request 17, which is an
-# upper bound; Little's law on Fig. 13a of the paper (Fig. 13b gives 0.34 ms).
-HOST_S_PER_ITERATION, HOST_S_PER_REQUEST = 0.0174, 0.00038
-EFFICIENCY = 0.74  # median of 143 measured points, kernels.csv (`measured_efficiency`)
+EFFICIENCY = 0.74  # median of 143 measured points, kernels.csv
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class TimeModel:
 
     weight_bytes: float
     parameters: float  # that each token meets
-    kv_bytes_per_token: float  # read, over all GPUs
+    kv_bytes_per_token: float  # read over all GPUs
     bandwidth_bytes_per_s: float
     flops_per_s: float
     efficiency: float = EFFICIENCY
@@ -42,13 +39,10 @@ class TimeModel:
     @classmethod
     def of(cls, model, gpu, n_gpus=1, **settings):
         """The model's weights and cache on so many equal GPUs, whose bandwidths and flops
-        add up: talk between them takes no time here. ValueError if flops or parameters are
-        unknown."""
+        add up: talk between them takes no time here. ValueError if flops are unknown."""
         card, gpus = fact("gpus", "gpu", gpu), positive_int("n_gpus", n_gpus)
         if not card["fp16_tflops"] > 0:
             raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv")
-        if not model.params_billion > 0:
-            raise ValueError(f"model={model.name!r}: its number of parameters is not known")
         parameters = model.params_billion * 1e9
         return cls(weight_bytes=2 * parameters, parameters=parameters,
                    kv_bytes_per_token=model.kv_bytes_on(gpus, 1),
@@ -65,15 +59,9 @@ class TimeModel:
         return (layers + cache) / self.efficiency + host
 
 
-def measured_efficiency():
-    """For each point of kernels.csv the share of the published peak that it reaches (0..1)."""
-    points = facts("kernels")
-    return points["roofline_us"] / points["linear_us"]
-
-
 def gain(model, batches, cached_tokens):
-    """How many times more tokens a second the first of two batches gives than the second,
-    by a `TimeModel`, if iterations do nothing but read: bandwidth and efficiency cancel."""
+    """How many times more tokens a second the first of two batches gives than the second, if
+    an iteration does nothing but read: bandwidth and efficiency cancel."""
     read = [model.weight_bytes + n * model.kv_bytes_per_token for n in cached_tokens]
     return batches[0] / batches[1] * read[1] / read[0]
 

@@ -140,7 +140,8 @@ def test_every_figure_file_belongs_to_a_notebook():
     named = re.findall(r'"(0\d[a-c]-[a-z0-9-]+)"', "\n".join(source(c) for p in PATHS for c in cells(p, "code")))
     assert sorted(named) == FIGURES
     stored = sorted(p.name for p in (ROOT / "figures").iterdir())
-    assert stored == sorted(f"{n}.{end}" for n in FIGURES for end in ("svg", "png", "csv"))
+    files = [f"{n}.{end}" for n in FIGURES for end in ("svg", "png", "csv")]
+    assert stored == sorted([*files, "README.md"])
 
 
 def test_promised_columns():

@@ -1,0 +1,36 @@
+"""The playground page carries the package's own sources, which run in the reader's browser."""
+import re
+from importlib.resources import files
+
+# What runs without numpy, in the order of import.
+MODULES = ("parameter", "paging", "contiguous", "prefix", "study/play_memory", "study/play")
+BEGIN, END = "<!-- sources: written by `make playground` -->", "<!-- end of sources -->"
+
+
+def sources():
+    """{module: source} of those modules that the package has."""
+    package = files("pagedkv_nb")
+    found = {name: package / f"{name}.py" for name in MODULES}
+    return {name: path.read_text(encoding="utf-8") for name, path in found.items()
+            if path.is_file()}
+
+
+def embedded(page):
+    """The page with today's sources between its marks; ValueError if it has no marks or a
+    source would end its script element."""
+    if BEGIN not in page or END not in page:
+        raise ValueError("the playground page: its marks for the sources are missing")
+    scripts = []
+    for name, source in sources().items():
+        if "</script" in source or "<!--" in source:
+            raise ValueError(f"{name}.py: holds a mark that ends a script element")
+        scripts.append(f'<script type="text/x-python" data-module="{name}">\n{source}</script>')
+    inside = "\n".join([BEGIN, *scripts, END])
+    return re.sub(f"{BEGIN}.*{END}", lambda _: inside, page, flags=re.DOTALL)
+
+
+def read_back(page):
+    """{module: source} that a page carries."""
+    found = re.findall(r'<script type="text/x-python" data-module="([\w/]+)">\n(.*?)</script>',
+                       page, re.DOTALL)
+    return dict(found)
