@@ -102,12 +102,15 @@ def serve(port=8765):
     folder = emptied("playground")
     copytree(ROOT / "course" / "playground", folder, dirs_exist_ok=True)
     handler = partial(SimpleHTTPRequestHandler, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        told(folder, f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return 0
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError:  # taken: any other
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    told(folder, f"http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        return 0
 
 
 def told(folder, how):

@@ -16,7 +16,11 @@ async function fit() {  // a slide that is too large is drawn smaller
   const slide = Reveal.getCurrentSlide();
   await Promise.all([...slide.querySelectorAll("img")].map(i => i.decode().catch(() => 0)));
   slide.style.zoom = 1;
-  slide.style.zoom = Math.min(1, 712 / slide.scrollHeight, 1280 / slide.scrollWidth);
+  const scale = Reveal.getScale(), box = slide.getBoundingClientRect();
+  const inside = [...slide.querySelectorAll("*")].map(e => e.getBoundingClientRect());
+  const far = side => Math.max(1, ...inside.map(r => r[side])) / scale;
+  slide.style.zoom = Math.min(1, 700 / (far("bottom") - box.top / scale),
+                              1250 / (far("right") - box.left / scale));
 }
 </script>
 """

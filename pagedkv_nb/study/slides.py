@@ -33,7 +33,8 @@ STYLE = """<style>
 
 def slide_types(cells):
     """The slide type of each cell (nbformat cells, in order): "slide" begins one, "-" goes on
-    with it, "skip" leaves the cell out. Tables go first where there would be too many."""
+    with it, "skip" leaves the cell out. Where there would be too many, tables go first, then
+    the last openings of sections."""
     types, tables, part = [], [], ""
     for at, cell in enumerate(cells):
         heading = re.findall(r"^## .*", cell.source, re.M) if prose(cell) else []
@@ -41,7 +42,9 @@ def slide_types(cells):
         types.append(slide_type(cells, at, part))
         if types[at] == "table":
             tables.append(at)
-    room = max(0, MOST - types.count("slide"))
+    room = MOST - types.count("slide")
+    for at in [at for at, cell in enumerate(cells) if is_opener(cell)][::-1][:max(0, -room)]:
+        types[at] = "skip"
     for count, at in enumerate(tables):
         types[at] = "-" if count < room else "skip"
         if types[at - 1] == "skip" and count < room:
@@ -69,6 +72,13 @@ def slide_type(cells, at, part):
 def told(text):
     """Whether the text opens a section, or is a takeaway or a surprise."""
     return bool(TOLD.search(text) or re.search(r"^## ", text, re.M))
+
+
+def is_opener(cell):
+    """Whether the cell only opens a section of the notebook's own."""
+    fixed = r"## (A (case|pool|check)|Words|Parameters|What we found|Exercises|Solutions)"
+    return (prose(cell) and re.match("## ", cell.source) and not re.match(fixed, cell.source)
+            and not TOLD.search(cell.source))
 
 
 def is_table(cell):

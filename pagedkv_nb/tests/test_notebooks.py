@@ -9,7 +9,7 @@ import pytest
 from .conftest import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NUMBERS = ["01", "02", "03", "04", "05", "06", "08"]
+NUMBERS = ["01", "02", "03", "04", "05", "06", "07", "08"]
 FIGURES = [
     "01a-kv-bytes-per-token", "01b-cache-vs-context",
     "02a-reserved-slabs", "02b-where-memory-goes", "02c-memory-through-time",
@@ -17,6 +17,7 @@ FIGURES = [
     "04a-copy-on-write", "04b-pages-vs-requests",
     "05a-utilisation-vs-batch", "05b-requests-that-fit", "05c-memory-through-time",
     "06a-paper-fig2", "06b-measured-run", "06c-measured-servers",
+    "07a-pages-found-again", "07b-hit-rate-vs-cache", "07c-return-times",
     "08a-throughput", "08b-latency-vs-rate", "08c-worth-of-memory"]
 SMALL_CASE = "^## A (case|pool|check) "  # the heading under which a notebook's story begins
 ALLOWED_METADATA = {"tags", "slideshow"}

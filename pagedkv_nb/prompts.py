@@ -1,0 +1,177 @@
+"""Prompts one after another, as keys of their full pages: two traces of Mooncake's, and a
+user's own, of block ids, tokens or text."""
+import csv
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from io import StringIO
+
+from .parameter import positive_int, shown
+from .prefix import page_keys
+from .trace import is_trace, text_of
+
+BLOCK = 512  # tokens an id of Mooncake's stands for
+SHIPPED = ("conversation", "synthetic")
+FIELDS = ("hash_ids", "tokens", "text")
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Requests in order of arrival. `keys` are those of the full pages of each prompt, each
+    standing for everything before it too; `seconds` is when it came; lengths are in tokens."""
+
+    name: str
+    page_size: int
+    keys: list
+    n_tokens: list
+    seconds: list
+
+    @property
+    def n_asked(self):
+        """Full pages of all prompts."""
+        return sum(map(len, self.keys))
+
+    @property
+    def n_distinct(self):
+        """Different ones among them."""
+        return len(set().union(*self.keys))
+
+    @property
+    def largest(self):
+        """Pages that the longest prompt takes."""
+        return -(-max(self.n_tokens) // self.page_size)
+
+
+def read_prompts(trace, page_size=BLOCK):
+    """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a started
+    page, standing for all before it too), `tokens` or `text`; CSV or JSONL, zipped or not.
+    `timestamp` is in ms (absent: a second apart). ValueError in one line says what is wrong."""
+    page_size = positive_int("page_size", page_size)
+    if trace in SHIPPED:
+        return shipped(trace, page_size)
+    problem = f"{shown('trace', trace)}: "
+    if not isinstance(trace, str) or not is_trace(trace):
+        raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv or .jsonl file "
+                         "with hash_ids, tokens or text")
+    rows = records(text_of(trace, problem), problem)
+    keys, n_tokens, parents = [], [], {}
+    for number, row in enumerate(rows, 1):
+        one, n = keyed(row, page_size, f"{problem}row {number}, ")
+        if "hash_ids" in row:
+            check_chain(one, parents, f"{problem}row {number}, hash_ids")
+        keys.append(one[:n // page_size])
+        n_tokens.append(n)
+    return Prompts(str(trace), page_size, keys, n_tokens, times(rows, problem))
+
+
+def shipped(name, page_size):
+    """One of Mooncake's traces; pages of several blocks go by their last block's id."""
+    if page_size % BLOCK:
+        raise ValueError(f"page_size={page_size}: must be a multiple of {BLOCK}, which the "
+                         f"ids of the trace {name} stand for")
+    path = files(__package__) / "data" / f"mooncake_{name}.csv.gz"
+    rows = csv.reader(StringIO(text_of(path, f"trace={name!r}: ")))
+    next(rows)  # timestamp, input_length, output_length, parent, shared
+    ids, n_tokens, seconds, fresh = [], [], [], 0
+    for when, n, _, parent, shared in (map(int, row) for row in rows):
+        new = -(-n // BLOCK) - shared
+        ids.append((ids[parent][:shared] if shared else []) + [*range(fresh, fresh + new)])
+        fresh += new
+        n_tokens.append(n)
+        seconds.append(when / 1000)
+    step = page_size // BLOCK
+    keys = [one[step - 1:n // BLOCK:step] for one, n in zip(ids, n_tokens)]
+    return Prompts(name, page_size, keys, n_tokens, seconds)
+
+
+def records(text, problem):
+    """The rows of a CSV or JSONL text as dicts, each with one of FIELDS."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        if lines[0].lstrip().startswith("{"):
+            rows = [parsed(line, f"{problem}row {i}") for i, line in enumerate(lines, 1)]
+        else:
+            rows = list(csv.DictReader(StringIO(text)))
+    except csv.Error as error:
+        raise ValueError(f"{problem}cannot be read: {error}") from None
+    for number, row in enumerate(rows, 1):
+        if not any(row.get(field) not in (None, "") for field in FIELDS):
+            raise ValueError(f"{problem}row {number}: needs {', '.join(FIELDS[:-1])} or text; "
+                             f"found: {', '.join(map(str, row))[:200]}")
+    if not rows:
+        raise ValueError(f"{problem}needs at least one row below the header")
+    return rows
+
+
+def parsed(line, where):
+    """One line of JSON, an object."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{where}: is no JSON: {line[:40]}") from None
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: must be an object")
+    return row
+
+
+def keyed(row, page_size, where):
+    """(keys, tokens) of a row, with a key for each started page if it has `hash_ids`."""
+    field = next(field for field in FIELDS if row.get(field) not in (None, ""))
+    content = row[field]
+    if field == "text":
+        if not isinstance(content, str) or not content.split():
+            raise ValueError(f"{where}{shown('text', content)}: must be words")
+        return page_keys(content.split(), page_size), len(content.split())
+    content = listed(content)
+    if content is None:
+        raise ValueError(f"{where}{shown(field, row[field])}: must be a list of at least "
+                         "one whole number")
+    if field == "tokens":
+        return page_keys(content, page_size), len(content)
+    n = whole(row.get("input_length", len(content) * page_size), f"{where}input_length")
+    if len(content) != -(-n // page_size):
+        raise ValueError(f"{where}hash_ids: {len(content)} ids for input_length={n}, must be "
+                         f"{-(-n // page_size)} at page_size={page_size}")
+    return content, n
+
+
+def listed(content):
+    """A list of whole numbers, from a CSV as text with blanks, commas or brackets; else None."""
+    try:
+        if isinstance(content, str):
+            content = list(map(int, content.strip("[] ").replace(",", " ").split()))
+    except ValueError:
+        return None
+    good = isinstance(content, list) and content and all(type(x) is int for x in content)
+    return content if good else None
+
+
+def whole(value, where):
+    """A positive whole number, from a CSV as text."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    return positive_int(where, value)
+
+
+def check_chain(ids, parents, where):
+    """ValueError if an id stands for another beginning than before, or is there twice."""
+    for before, one in zip([None, *ids], ids):
+        if parents.setdefault(one, before) != before:
+            raise ValueError(f"{where}: {one} follows {before} here and {parents[one]} before; "
+                             "an id must stand for its page and everything before it")
+
+
+def times(rows, problem):
+    """Seconds from the first arrival; a second apart if no row has a timestamp."""
+    if all(row.get("timestamp") in (None, "") for row in rows):
+        return [float(i) for i in range(len(rows))]
+    found = []
+    for number, row in enumerate(rows, 1):
+        try:
+            found.append(float(row.get("timestamp")) / 1000)
+        except (TypeError, ValueError):
+            found.append(float("nan"))
+        if not abs(found[-1]) < 1e12 or found[-1] < found[0]:
+            raise ValueError(f"{problem}row {number}, {shown('timestamp', row.get('timestamp'))}: "
+                             "must be milliseconds, not before the first row's")
+    return [second - found[0] for second in found]

@@ -1,0 +1,108 @@
+"""How often prompts find pages: in a pool, and in a cache of every size at once."""
+import numpy as np
+
+from .paging import OutOfPages
+from .prefix import PrefixPool, PrefixRequest
+
+
+class TimedPool(PrefixPool):
+    """A pool with a clock, set by who drives it: `lives` are how long each page was idle
+    before it was forgotten, in the clock's unit."""
+
+    def __init__(self, total_pages, page_size=16):
+        """At time 0; else as `PrefixPool`."""
+        super().__init__(total_pages, page_size)
+        self.now, self.lives, self._since = 0.0, [], {}
+
+    def release(self, page):
+        """As `PrefixPool.release`, noting when."""
+        super().release(page)
+        self._since[page] = self.now
+
+    def _pop_idle(self):
+        """As `PrefixPool._pop_idle`, noting how long the page was idle."""
+        page = super()._pop_idle()
+        self.lives.append(self.now - self._since[page])
+        return page
+
+
+def serve(prompts, pools, server_of=None):
+    """Tokens found by each prompt: a request comes, looks, computes and leaves before the
+    next. `server_of` gives the pool's number of each; a prompt too long for it finds none."""
+    found, server_of = [], server_of or [0] * len(prompts.keys)
+    for keys, n, now, s in zip(prompts.keys, prompts.n_tokens, prompts.seconds, server_of):
+        pool = pools[s]
+        pool.now = now
+        try:
+            request = PrefixRequest(pool, n, keys)
+        except OutOfPages:
+            found.append(0)
+            continue
+        found.append(request.n_found)
+        request.free()
+    return found
+
+
+def pages_found(prompts, pool):
+    """Share of the full pages that are found, 0..1, when `pool` serves the prompts."""
+    return sum(serve(prompts, [pool])) / prompts.page_size / max(1, prompts.n_asked)
+
+
+def sessions(prompts):
+    """The number of each prompt's conversation: those whose first two pages are equal (the
+    first alone may be a system prompt that all share)."""
+    known = {}
+    return [known.setdefault(tuple(keys[:2][-1:]) or ("short", i), len(known))
+            for i, keys in enumerate(prompts.keys)]
+
+
+def touches(prompts):
+    """Every page of every prompt in the order of its last use, tails first: arrays of key
+    numbers, of the prompt's number, and of how many pages of its prompt were before it."""
+    numbers, keys, request, place = {}, [], [], []
+    for i, one in enumerate(prompts.keys):
+        keys += [numbers.setdefault(key, len(numbers)) for key in reversed(one)]
+        request += [i] * len(one)
+        place += range(len(one))
+    return np.array(keys, int), np.array(request, int), np.array(place, int)
+
+
+def last_use(keys):
+    """Position of the touch before of the same key, -1 for the first."""
+    order = np.argsort(keys, kind="stable")
+    before = np.full(len(keys), -1)
+    again = keys[order][1:] == keys[order][:-1]
+    before[order[1:][again]] = order[:-1][again]
+    return before
+
+
+def smaller_before(values):
+    """For each value, how many earlier ones are smaller; n log(n)^2, by merging."""
+    n, count, width = len(values), np.zeros(len(values), int), 1
+    place, span = np.arange(n), int(values.max(initial=0)) + 2
+    while width < n:
+        block = place // width
+        keyed = np.sort(block * span + values + 1)
+        right = block % 2 == 1
+        left = (block[right] - 1) * width  # where the block to the left begins
+        wanted = (block[right] - 1) * span + values[right] + 1
+        count[right] += np.searchsorted(keyed, wanted) - left
+        width *= 2
+    return count
+
+
+def distances(prompts):
+    """How many other pages were used since each page's last use, before its prompt came
+    (infinity: never used): it is found in a cache of more pages than that, if the longest
+    idle is forgotten first. (Mattson et al. 1970, "stack distance".)"""
+    keys, _, place = touches(prompts)
+    before = last_use(keys)
+    since = smaller_before(before) - (before + 1) - place
+    return np.where(before < 0, np.inf, since)
+
+
+def return_times(prompts):
+    """Seconds from each page's last use to its prompt, infinity if there was none."""
+    keys, request, _ = touches(prompts)
+    before, seconds = last_use(keys), np.array(prompts.seconds)
+    return np.where(before < 0, np.inf, seconds[request] - seconds[request[before]])

@@ -1,0 +1,151 @@
+"""Traces of prompts, and how often they find pages: in a pool and by stack distances."""
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pagedkv_nb.prefix import PrefixPool, page_keys
+from pagedkv_nb.prompts import SHIPPED, Prompts, read_prompts
+from pagedkv_nb.reuse import TimedPool, distances, pages_found, return_times, serve, sessions
+from pagedkv_nb.study.exercises import ex07
+
+COUNTS = {"conversation": (12_031, 276_491, 170_899), "synthetic": (3_993, 117_888, 40_148)}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_small_form_is_the_whole_trace(name, shared):
+    prompts = read_prompts(name)
+    lines = (shared / "data" / f"mooncake_{name}.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert prompts.keys == [row["hash_ids"][: row["input_length"] // 512] for row in rows]
+    assert prompts.n_tokens == [row["input_length"] for row in rows]
+    assert prompts.seconds == [row["timestamp"] / 1000 for row in rows]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_reuse_md_counts(name):
+    prompts = read_prompts(name)
+    assert (len(prompts.keys), prompts.n_asked, prompts.n_distinct) == COUNTS[name]
+
+
+def test_one_gpu_and_ten_servers_on_the_conversation_trace():
+    prompts = read_prompts("conversation")
+    assert round(100 * pages_found(prompts, PrefixPool(896, 512)), 1) == 4.6
+    assert round(100 * np.mean(distances(prompts) < 10_000), 1) == 22.4
+    pools = [PrefixPool(5859, 512) for _ in range(10)]
+    found = sum(serve(prompts, pools, [s % 10 for s in sessions(prompts)]))
+    assert round(100 * found / 512 / prompts.n_asked, 1) == 37.4
+    back = return_times(prompts)
+    assert np.percentile(back[np.isfinite(back)], [25, 50, 75]).round().tolist() == [54, 114, 267]
+
+
+def made(texts, size):
+    """Prompts of texts, one token more than full pages are asked for."""
+    texts = [text + "z" if len(text) % size == 0 else text for text in texts]
+    return Prompts("made", size, [page_keys(t, size) for t in texts], [len(t) for t in texts],
+                   list(map(float, range(len(texts)))))
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=30),
+       st.integers(2, 4), st.integers(0, 20))
+def test_distances_say_what_every_pool_finds(texts, size, more):
+    prompts = made(texts, size)
+    n_pages = prompts.largest + more
+    found = np.sum(distances(prompts) < n_pages - 1)  # one page holds the last token
+    assert sum(serve(prompts, [PrefixPool(n_pages, size)])) == found * size
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=30))
+def test_distances_are_those_of_a_slow_count(texts):
+    prompts, used, expected = made(texts, 2), [], []
+    for keys in prompts.keys:
+        for key in reversed(keys):
+            since = used[used.index(key) + 1:] if key in used else None
+            expected.append(np.inf if since is None else len(since))
+        used = [key for key in used if key not in keys] + keys[::-1]
+    assert distances(prompts).tolist() == expected
+
+
+def test_a_prompt_too_long_for_its_pool_finds_nothing():
+    assert serve(made(["abcabc", "abcabc"], 2), [PrefixPool(2, 2)]) == [0, 0]
+
+
+def test_lives_are_seconds_from_the_last_use_to_the_end():
+    pool = TimedPool(2, 2)
+    serve(made(["aba", "bbb", "aaa"], 2), [pool])  # a page each, and one for the last token
+    assert pool.lives == [1.0, 1.0]
+
+
+def test_users_own_traces(tmp_path):
+    forms = {"a.jsonl": '{"hash_ids": [7, 8], "input_length": 6, "timestamp": 5000}\n'
+                        '{"hash_ids": [7], "timestamp": 6500}\n',
+             "b.csv": "timestamp,input_length,hash_ids\n0,6,7 8\n1500,4,[7]\n",
+             "c.jsonl": '{"tokens": [1, 2, 3, 4, 5, 6]}\n\n{"tokens": [1, 2, 3, 4]}\n',
+             "d.csv": "text\na b c d e f\na b c d\n"}
+    for name, text in forms.items():
+        path = tmp_path / name
+        path.write_text(text)
+        prompts = read_prompts(str(path), 4)
+        assert prompts.n_tokens == [6, 4] and [len(k) for k in prompts.keys] == [1, 1]
+        assert prompts.n_distinct == 1
+        assert prompts.seconds == ([0, 1.5] if name[0] in "ab" else [0, 1])
+    (tmp_path / "d.csv.gz").write_bytes(gzip.compress(forms["d.csv"].encode()))
+    assert read_prompts(str(tmp_path / "d.csv.gz"), 4).keys == prompts.keys
+
+
+BAD = {"x.csv": ("a,b\n1,2\n", "row 1: needs hash_ids, tokens or text; found: a, b"),
+       "empty.csv": ("", "empty"), "head.csv": ("text\n", "at least one row"),
+       "j.jsonl": ('{"tokens": [1]}\n{oops\n', "row 2: is no JSON"),
+       "l.jsonl": ('{"tokens": [1]}\n[1]\n', "row 2: must be an object"),
+       "t.jsonl": ('{"tokens": [1, 2.5]}\n', r"row 1, tokens=\[1, 2.5\]: must be a list"),
+       "w.csv": ("text\n a\n b\n'  '\n   \n", "must be words|needs"),
+       "n.jsonl": ('{"hash_ids": [1, 2], "input_length": 3}\n', "row 1, hash_ids: 2 ids"),
+       "i.jsonl": ('{"hash_ids": [1], "input_length": -3}\n', "row 1, input_length=-3"),
+       "c.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [3, 2]}\n', "row 2, hash_ids: 2 follows 3"),
+       "s.jsonl": ('{"tokens": [1], "timestamp": 5}\n{"tokens": [1], "timestamp": "x"}\n',
+                   "row 2, timestamp='x'")}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_trace_is_told_in_one_line(name, tmp_path):
+    path = tmp_path / name
+    path.write_text(BAD[name][0])
+    with pytest.raises(ValueError, match=BAD[name][1]) as error:
+        read_prompts(str(path), 4)
+    assert re.match("trace=", str(error.value)) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("trace", ["none.csv", "nonsense", None, 3, ["x"]])
+def test_no_trace_at_all(trace):
+    with pytest.raises(ValueError, match="^trace="):
+        read_prompts(trace)
+
+
+def tokens_found(known, prompt, size, last=1, cut=True):
+    same = [next((i for i, (a, b) in enumerate(zip(k, prompt)) if a != b),
+                 min(len(k), len(prompt))) for k in known]
+    best = min(max(same, default=0), len(prompt) - last)
+    return best // size * size if cut else best
+
+
+RIGHT = [(ex07.exercise_1, 4), (ex07.exercise_2, 8550), (ex07.exercise_3, tokens_found)]
+WRONG = [(ex07.exercise_1, 0, "last token"), (ex07.exercise_1, 12, "computed"),
+         (ex07.exercise_1, 16, "may be found"), (ex07.exercise_2, 1.52, "used up"),
+         (ex07.exercise_2, 8550 * 512, "not tokens"), (ex07.exercise_2, 267 * 75, "median"),
+         (ex07.exercise_3, lambda *a: 0, "more"), (ex07.exercise_3, lambda *a: None, "whole"),
+         (ex07.exercise_3, lambda *a: tokens_found(*a, cut=False), "whole pages"),
+         (ex07.exercise_3, lambda *a: tokens_found(*a, last=0), "one token")]
+
+
+@pytest.mark.parametrize("judge, answer", RIGHT)
+def test_right_answers_pass(judge, answer):
+    assert judge(answer) is None
+
+
+@pytest.mark.parametrize("judge, answer, hint", WRONG)
+def test_wrong_answers_hear_what_they_forgot(judge, answer, hint):
+    assert hint in judge(answer)
