@@ -3,6 +3,8 @@ import numpy as np
 
 from .parameter import positive_int
 
+CHUNK = 128  # slots that `attend` copies together: they stay in the processor's cache
+
 
 class PagedKVCache:
     """K and V of one layer, in the pages of a pool and nowhere else."""
@@ -42,22 +44,41 @@ class PagedKVCache:
         return tuple(pages[table].reshape(flat)[: request.n_tokens]
                      for pages in (self.k, self.v))
 
-    def attend(self, request, q):
+    def attend_page_by_page(self, request, q):
         """Attention of one query over all tokens of a request; q and the result have
         shape (num_q_heads, head_dim), query heads share KV heads in groups.
 
-        Page by page with a running softmax (Milakov and Gimelshein, arXiv 1805.02867).
-        ValueError if the request is empty or q does not fit.
+        With a running softmax (Milakov and Gimelshein, arXiv 1805.02867). ValueError if
+        the request is empty or q does not fit.
         """
-        grouped = group_queries(q, *self.k.shape[2:])
-        if not request.n_tokens:
-            raise ValueError(f"request {request.name!r} holds no token to attend to")
+        grouped = self._grouped(request, q)
         softmax = RunningSoftmax(grouped.shape)
         for block, page in enumerate(request.block_table):
             filled = request.n_tokens - block * self.pool.page_size
             k, v = self.k[page, :filled], self.v[page, :filled]  # views, at most a page
             softmax.add(scores(grouped, k), v)
         return softmax.result().reshape(q.shape).astype(self.k.dtype)
+
+    def attend(self, request, q):
+        """The same, faster: the running softmax is fed many pages at once, copied
+        together from where they lie, CHUNK slots or one page."""
+        grouped = self._grouped(request, q)
+        softmax = RunningSoftmax(grouped.shape)
+        table, size = np.array(request.block_table), self.pool.page_size
+        step = max(1, CHUNK // size)
+        for block in range(0, len(table), step):
+            pages, filled = table[block : block + step], request.n_tokens - block * size
+            k, v = (array[pages].reshape(-1, *array.shape[2:])[:filled]
+                    for array in (self.k, self.v))
+            softmax.add(scores(grouped, k), v)
+        return softmax.result().reshape(q.shape).astype(self.k.dtype)
+
+    def _grouped(self, request, q):
+        """Queries in groups; ValueError if they do not fit or the request is empty."""
+        grouped = group_queries(q, *self.k.shape[2:])
+        if not request.n_tokens:
+            raise ValueError(f"request {request.name!r} holds no token to attend to")
+        return grouped
 
 
 class RunningSoftmax:
@@ -75,8 +96,7 @@ class RunningSoftmax:
         weights = np.exp(score - top[..., None])
         shrink = np.exp(self.top - top)  # for what was added before the top rose
         self.weight_sum = self.weight_sum * shrink + weights.sum(axis=-1)
-        added = np.einsum("hgn,nhd->hgd", weights, value)
-        self.value_sum = self.value_sum * shrink[..., None] + added
+        self.value_sum = self.value_sum * shrink[..., None] + weighted(weights, value)
         self.top = top
 
     def result(self):
@@ -85,17 +105,23 @@ class RunningSoftmax:
 
 
 def attention(q, k, v):
-    """Ordinary attention of one query over contiguous k and v: the oracle. Shapes as in
-    `PagedKVCache.attend` and `gather`."""
+    """Ordinary attention of one query over contiguous k and v: the reference. Shapes as
+    in `PagedKVCache.attend` and `gather`."""
     score = scores(group_queries(q, *k.shape[1:]), k)
     weight = np.exp(score - score.max(axis=-1, keepdims=True))
     weight /= weight.sum(axis=-1, keepdims=True)
-    return np.einsum("hgn,nhd->hgd", weight, v).reshape(q.shape).astype(k.dtype)
+    return weighted(weight, v).reshape(q.shape).astype(k.dtype)
 
 
 def scores(grouped, k):
     """Scaled dot products (num_kv_heads, group, n) of grouped queries with n keys."""
-    return np.einsum("hgd,nhd->hgn", grouped, k) / np.sqrt(grouped.shape[-1])
+    keys = k.astype(np.float64, copy=False).transpose(1, 2, 0)
+    return grouped @ keys / np.sqrt(grouped.shape[-1])
+
+
+def weighted(weights, v):
+    """Sums (num_kv_heads, group, head_dim) of n values by weights (..., group, n)."""
+    return weights @ v.astype(np.float64, copy=False).transpose(1, 0, 2)
 
 
 def group_queries(q, kv_heads, head_dim):

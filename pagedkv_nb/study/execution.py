@@ -121,8 +121,9 @@ def normalised(nb):
     language = {k: v for k, v in nb.metadata.language_info.items() if k != "version"}
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python",
               "name": "python3"}
-    title = {k: v for k, v in nb.metadata.items() if k == "title"}
-    nb.metadata = nbformat.from_dict(title | {"kernelspec": kernel, "language_info": language})
+    title = nb.cells[0].source.partition("\n")[0].lstrip("# ")
+    nb.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language,
+                                      "title": title})
     return nb
 
 

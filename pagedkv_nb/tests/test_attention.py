@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from pagedkv_nb.attention import PagedKVCache, attention
+from pagedkv_nb.attention import CHUNK, PagedKVCache, attention
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool
 
 TOLERANCE = {np.float32: 1e-6, np.float64: 1e-12}
@@ -15,10 +15,11 @@ def random_kv(rng, n, heads, dim, dtype):
 
 
 def check(cache, request, k, v, q):
-    """attend, and gather plus ordinary attention, against arrays that never knew pages."""
+    """attend, both ways, and gather, against arrays that never knew pages."""
     expected = attention(q, k, v)
     tolerance = TOLERANCE[cache.k.dtype.type]
-    np.testing.assert_allclose(cache.attend(request, q), expected, rtol=0, atol=tolerance)
+    for attend in (cache.attend, cache.attend_page_by_page):
+        np.testing.assert_allclose(attend(request, q), expected, rtol=0, atol=tolerance)
     gathered = cache.gather(request)
     np.testing.assert_array_equal(gathered[0], k)
     np.testing.assert_array_equal(gathered[1], v)
@@ -82,36 +83,62 @@ def test_reading_one_slot_too_many_is_seen():
     request = PagedRequest(cache.pool)
     cache.write(request, *random_kv(rng, 6, 1, 2, np.float32))
     q = np.ones((1, 2), np.float32)
-    assert np.isfinite(cache.attend(request, q)).all()
+    ways = (cache.attend, cache.attend_page_by_page)
+    assert all(np.isfinite(attend(request, q)).all() for attend in ways)
     request.n_tokens = 7
-    assert np.isnan(cache.attend(request, q)).all()
+    assert all(np.isnan(attend(request, q)).all() for attend in ways)
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 700), st.integers(1, 300), st.integers(1, 200),
+       st.sampled_from([np.float32, np.float64]), st.integers(0, 2**32 - 1))
+def test_many_pages_at_once_are_the_same_pages(n, page_size, chunk, dtype, seed):
+    rng = np.random.RandomState(seed)
+    cache = PagedKVCache(PagePool(-(-n // page_size) + 5, page_size), 2, 8, dtype)
+    scatter(cache.pool, rng)
+    request = PagedRequest(cache.pool)
+    cache.write(request, *random_kv(rng, n, 2, 8, dtype))
+    q = 3 * rng.standard_normal((4, 8)).astype(dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pagedkv_nb.attention.CHUNK", chunk)
+        fast = cache.attend(request, q)
+    np.testing.assert_allclose(fast, cache.attend_page_by_page(request, q),
+                               rtol=0, atol=TOLERANCE[dtype])
 
 
 def test_attend_never_gathers(monkeypatch):
-    cache = PagedKVCache(PagePool(4, 4), 1, 2)
+    cache = PagedKVCache(PagePool(200, 4), 1, 2)
     request = PagedRequest(cache.pool)
-    cache.write(request, *random_kv(np.random.RandomState(0), 10, 1, 2, np.float32))
+    cache.write(request, *random_kv(np.random.RandomState(0), 790, 1, 2, np.float32))
+    q, seen = np.ones((1, 2), np.float32), []
     monkeypatch.setattr(cache, "gather", None)
-    monkeypatch.setattr("pagedkv_nb.attention.scores", scores_of_a_page(4))
-    cache.attend(request, np.ones((1, 2), np.float32))
+    monkeypatch.setattr("pagedkv_nb.attention.scores", recorded_scores(seen))
+    cache.attend_page_by_page(request, q)
+    assert [len(k) for k in seen] == [4] * 197 + [2]
+    assert all(np.shares_memory(k, cache.k) for k in seen)  # views, no copies
+    seen.clear()
+    cache.attend(request, q)
+    assert [len(k) for k in seen] == [CHUNK] * 6 + [22]
 
 
-def scores_of_a_page(page_size):
-    """The scores function, but it refuses more keys than a page holds, or copies of them."""
+def recorded_scores(seen):
+    """The scores function, but it also keeps the keys it is given."""
     from pagedkv_nb.attention import scores
 
-    def checked(grouped, k):
-        assert len(k) <= page_size and k.base is not None
+    def recorded(grouped, k):
+        seen.append(k)
         return scores(grouped, k)
-    return checked
+    return recorded
 
 
-def test_large_scores_do_not_overflow():
+@pytest.mark.parametrize("attend", ["attend", "attend_page_by_page"])
+def test_large_scores_do_not_overflow(attend, monkeypatch):
+    monkeypatch.setattr("pagedkv_nb.attention.CHUNK", 2)
     cache = PagedKVCache(PagePool(4, 2), 1, 1)
     request = PagedRequest(cache.pool)
     k = np.float32([-3e4, 3e4, 2e4, -1e4]).reshape(4, 1, 1)
     cache.write(request, k, k)
-    assert cache.attend(request, np.float32([[100]])).item() == 3e4
+    assert getattr(cache, attend)(request, np.float32([[100]])).item() == 3e4
 
 
 def test_writing_into_a_full_pool_changes_nothing():

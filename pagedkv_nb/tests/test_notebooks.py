@@ -69,7 +69,8 @@ class TestStored:
         assert "injected-parameters" not in text and text.endswith("}\n")
         assert all(set(c["metadata"]) <= ALLOWED_METADATA for c in cells(path))
         metadata = json.loads(text)["metadata"]
-        assert set(metadata) == {"kernelspec", "language_info"}
+        assert set(metadata) == {"kernelspec", "language_info", "title"}
+        assert source(cells(path)[0]).startswith(f"# {metadata['title']}\n")
         assert "version" not in metadata["language_info"]
         shown = re.sub(r"base64,[^\"]*|\"image/png\": \"[^\"]*\"", "", json.dumps(outputs(path)))
         assert not re.search(r"0x[0-9a-f]{6,}|/(home|root|tmp|work|Users)/|[A-Z]:\\\\", shown)
@@ -95,8 +96,14 @@ class TestStored:
     def test_cells_are_short_and_have_no_magic(self, path):
         for cell in cells(path, "code"):
             lines = [x for x in source(cell).splitlines() if x.strip()]
-            assert len(lines) <= 15 and not any(x.lstrip().startswith(("%", "!")) for x in lines)
+            assert len(lines) <= 15 and max(map(len, lines)) <= 79, source(cell)
+            assert not any(x.lstrip().startswith(("%", "!")) for x in lines)
             assert "sys.path" not in source(cell) and "import *" not in source(cell)
+
+
+def test_cell_ids_differ_over_all_notebooks():
+    ids = [cell["id"] for path in PATHS for cell in cells(path)]
+    assert len(ids) == len(set(ids))
 
 
 def check(path, **values):
