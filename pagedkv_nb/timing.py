@@ -39,10 +39,14 @@ class TimeModel:
     @classmethod
     def of(cls, model, gpu, n_gpus=1, **settings):
         """The model's weights and cache on so many equal GPUs, whose bandwidths and flops
-        add up: talk between them takes no time here. ValueError if flops are unknown."""
+        add up: talk between them takes no time here. ValueError if the GPU's flops or the
+        model's parameters are unknown."""
         card, gpus = fact("gpus", "gpu", gpu), positive_int("n_gpus", n_gpus)
         if not card["fp16_tflops"] > 0:
             raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv")
+        if not model.params_billion > 0:
+            raise ValueError(f"model={model.name!r}: must be one whose number of parameters is "
+                             "known; without it weights would be read in no time")
         parameters = model.params_billion * 1e9
         return cls(weight_bytes=2 * parameters, parameters=parameters,
                    kv_bytes_per_token=model.kv_bytes_on(gpus, 1),
@@ -70,3 +74,14 @@ def poisson_arrivals(rate_per_s, duration_s, rng):
     """Arrival times in seconds, at that mean rate, before `duration_s`."""
     mean = number("rate_per_s", rate_per_s) * number("duration_s", duration_s)
     return np.sort(rng.uniform(0, duration_s, rng.poisson(mean)))
+
+
+def knee(rates, latency_s, level_s):
+    """The rate at which a latency first reaches that level, on the straight line between the
+    rates tried; NaN if it does from the first of them on, or never."""
+    latency_s = np.asarray(latency_s)
+    above = np.append(latency_s >= level_s, True)
+    i = int(above.argmax())
+    if i in (0, len(latency_s)):
+        return float("nan")
+    return float(np.interp(level_s, latency_s[i - 1:i + 1], np.asarray(rates)[i - 1:i + 1]))

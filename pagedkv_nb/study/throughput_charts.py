@@ -32,11 +32,16 @@ def throughput(table, title):
 
 def latency_vs_rate(table, knees, limit_s, title):
     """`normalized_latency_s` against `rate_per_s` for each `system`, cut at twice
-    `limit_s`, with a dot at the rate of `knees` where the line crosses it."""
+    `limit_s`, with a dot at the rate of `knees` where the line crosses it, if it does."""
     fig, ax = canvas(title, 3.4)
     for system, line in table.groupby("system", sort=False):
         colour = SYSTEM_COLOURS[system]
         ax.plot(line["rate_per_s"], line["normalized_latency_s"], "o-", color=colour, ms=3)
+        if np.isnan(knees[system]):
+            end = line["rate_per_s"].iloc[-1], min(line["normalized_latency_s"].iloc[-1], limit_s)
+            ax.annotate(system, end, (-4, 9), textcoords=POINTS, ha="right", va="bottom", size=8,
+                        rotation=90, weight="bold", color=colour)
+            continue
         ax.plot(knees[system], limit_s, "o", color=colour, ms=8, mfc="white", mew=2, zorder=5)
         ax.annotate(f"{system}  {knees[system]:.2f}", (knees[system], limit_s), (-5, 9),
                     textcoords=POINTS, ha="right", va="bottom", rotation=90, size=8,

@@ -10,7 +10,7 @@ from pagedkv_nb.memory import PagedMemory, ReservedMemory
 from pagedkv_nb.model import Model
 from pagedkv_nb.serving import Server
 from pagedkv_nb.timed import TimedServer, latencies, report
-from pagedkv_nb.timing import TimeModel, gain, poisson_arrivals
+from pagedkv_nb.timing import TimeModel, gain, knee, poisson_arrivals
 from pagedkv_nb.workload import Workload, read_workload
 
 OPT = TimeModel.of(Model.named("OPT-13B"), "A100-40GB")
@@ -124,7 +124,30 @@ def test_poisson_arrivals():
     assert np.diff(times).std() == pytest.approx(0.2, rel=0.1)  # exponential: sd = mean
 
 
+def test_a_knee_is_crossed_or_is_not_there():
+    rates, latency = [1.0, 2.0, 3.0, 4.0], [0.1, 0.3, 0.2, 1.0]
+    assert knee(rates, latency, 0.2) == 1.5  # the first crossing
+    assert knee(rates, latency, 0.6) == 3.5
+    assert np.isnan(knee(rates, latency, 2.0))  # never reached: not the last rate
+    assert np.isnan(knee(rates, latency, 0.05))  # from the start: not the first one
+    assert np.isnan(knee([1.0], [0.1], 0.5))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_measured_makespan_with_and_without_a_watermark(seed):
+    """One RTX 4090, 300 requests in 183.6 s: the peak is too fast, 0.74 of it too slow; a
+    watermark, which this vLLM does not have, makes us faster, not slower."""
+    own = read_workload("measured_run", 300, np.random.RandomState(seed))
+    def makespan(efficiency, watermark=0.0):
+        card = TimeModel.of(Model.named("Llama-3.1-8B"), "RTX-4090-24GB", efficiency=efficiency)
+        timed = TimedServer(PagedMemory(2588 * 16, 16, watermark), own, card, np.zeros(300))
+        timed.drain()
+        return timed.now_s
+    assert 0.80 * 183.6 < makespan(1.0) < 183.6 < makespan(0.74, 0.01) < makespan(0.74) < 1.35 * 183.6
+
+
 @pytest.mark.parametrize("call, message", [
+    (lambda: TimeModel.of(Model.named("32x32x128"), "A100-40GB"), "model='32x32x128': must be one"),
     (lambda: TimeModel(1, 1, 1, 0, 1), "bandwidth_bytes_per_s=0: must be more than 0"),
     (lambda: TimeModel(-1, 1, 1, 1, 1), "weight_bytes=-1: must be"),
     (lambda: TimeModel.of(Model.named("OPT-13B"), "MI300X-192GB"), "its flops are not in gpus.csv"),
