@@ -32,16 +32,19 @@ class TimedServer(Server):
         """One iteration; an idle server waits for the next arrival first."""
         if self.arrival_s is not None:
             self._arrivals()
-        self._passing = []
         left = len(self.finished)
         super().step()
         running, _, used = self.history[-1][:3]
-        begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
-        tokens = running - len(begun) + sum(n for _, n in begun)
+        begun, tokens = (), running
+        if self._passing:
+            begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
+            tokens += sum(n for _, n in begun) - len(begun)
+            self._passing = []
         seconds = self.time_model.seconds(tokens, used, running)
         self.iteration_s.append(seconds)
         self.now_s += seconds
-        self._note_times(begun, self.finished[left:])
+        if begun or len(self.finished) > left:
+            self._note_times(begun, self.finished[left:])
 
     def _note_times(self, begun, ended):
         """Note the first token of those who begin and the end of those who leave."""

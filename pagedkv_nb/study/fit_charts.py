@@ -31,5 +31,5 @@ def requests_that_fit(table, title):
         ax.tick_params(axis="x", labelsize=7.5)
         labels = rows["model"] + ", " + rows["gpu"].str.replace("-", " ")
         first = ax is np.atleast_1d(axes)[0]
-        ax.set_yticks(y, labels if first else [""] * len(y), size=7.5)
+        ax.set_yticks(y, labels if first else [""] * len(y), size=7)
     return fig
