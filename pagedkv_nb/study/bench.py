@@ -2,11 +2,13 @@
 
     python -m pagedkv_nb.study.bench [pool server sweep attention study]
 """
+import ast
 import sys
 from collections import deque
 from functools import partial
 from time import perf_counter
 
+import nbformat
 import numpy as np
 import pandas as pd
 
@@ -16,6 +18,8 @@ from ..memory import PagedMemory, ReservedMemory
 from ..paging import PagedRequest, PagePool, paged_utilisation
 from ..serving import Server
 from ..workload import article_lengths, read_workload
+from .execution import execute, workplace
+from .runner import BUILD, notebooks
 
 PAGE = 16
 
@@ -191,11 +195,30 @@ def sweep_rows(n):
     yield row("utilisations / drawing lengths", f"{n:,} requests", swept, drawn, 2)
 
 
+def only_imports(nb):
+    """A notebook of the import cells of another."""
+    nb.cells = [cell for cell in nb.cells if cell.cell_type == "code" and all(
+        isinstance(line, (ast.Import, ast.ImportFrom)) for line in ast.parse(cell.source).body)]
+    return nb
+
+
+def study_rows(path):
+    """A whole notebook, run headlessly, against a kernel that does its imports alone."""
+    with workplace(BUILD) as work:
+        bare = work / "bare" / path.name
+        bare.parent.mkdir()
+        nbformat.write(only_imports(nbformat.read(path, 4)), bare)
+        ours, kernel = best(2, partial(execute, path, work, {"figures_dir": ""}),
+                            partial(execute, bare, work, {}))
+    yield row("notebook / its imports in a kernel", path.stem, ours, kernel, 1.5)
+
+
 GROUPS = {
     "pool": [partial(rows, 10**p) for p in range(2, 7) for rows in (pool_rows, operation_rows)],
     "server": [partial(server_rows, 10**p) for p in range(1, 5)],
     "attention": [partial(attention_rows, n) for n in (128, 1024, 4096, 32768)],
     "sweep": [partial(sweep_rows, 10**p) for p in range(3, 8)],
+    "study": [partial(study_rows, path) for path in notebooks()],
 }
 
 
