@@ -93,6 +93,21 @@ class TestStored:
         places = [re.search(part, text, re.M) for part in parts]
         assert all(places) and [p.start() for p in places] == sorted(p.start() for p in places)
 
+    def test_tells_the_minutes_of_reading_and_three_exercises(self, path):
+        text = "\n".join(map(source, cells(path)))
+        read = cells(path)[:next(i for i, c in enumerate(cells(path)) if re.search(
+            "^## Solutions", source(c), re.M))]
+        n_code = sum(c["cell_type"] == "code" for c in read)
+        words = sum(len(source(c).split()) for c in read if c["cell_type"] == "markdown")
+        minutes = re.search(r"\*You will be able to\* .+ \*Assumes\* .+ "
+                            r"\*About (\d+) minutes\.\*$", source(cells(path)[0]), re.M)[1]
+        assert abs(int(minutes) - words / 200 - n_code / 3) <= 1  # 20 s for a code cell
+        assert n_code - 3 <= 30
+        for i in (1, 2, 3):
+            name = f"{int(path.stem[:2])}.{i}"
+            assert len(re.findall(rf"^\*\*{name}\*\* \*", text, re.M)) >= 1
+            assert text.count(f'check("{name}"') == 2
+
     def test_cells_are_short_and_have_no_magic(self, path):
         for cell in cells(path, "code"):
             lines = [x for x in source(cell).splitlines() if x.strip()]

@@ -7,10 +7,10 @@ from importlib import import_module
 
 
 def check(number, answer):
-    """Say whether an answer is right; `number` is "03.2": notebook 03, exercise 2. An answer
+    """Say whether an answer is right; `number` is "3.2": notebook 03, exercise 2. An answer
     of None is not answered yet; one that cannot be judged says why."""
     notebook, _, exercise = number.partition(".")
-    judge = getattr(import_module(f"{__name__}.ex{notebook}"), f"exercise_{exercise}")
+    judge = getattr(import_module(f"{__name__}.ex{notebook:0>2}"), f"exercise_{exercise}")
     if answer is None:
         verdict = "not answered yet"
     else:
