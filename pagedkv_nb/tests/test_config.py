@@ -5,6 +5,7 @@ from importlib.resources import files
 import pytest
 
 from pagedkv_nb.config import NESTED
+from pagedkv_nb.heads import HEAD_DIMS
 from pagedkv_nb.sizing import Deployment, Model
 
 EXAMPLES = files("pagedkv_nb") / "data" / "configs"
@@ -93,7 +94,7 @@ FAMILIES = {
     "jamba": ({**LLAMA, "model_type": "jamba", "attn_layer_period": 8, "attn_layer_offset": 4,
                "mamba_d_state": 16}, 4 * 2 * 8 * 128),
     "kimi linear": ({**LLAMA, "kv_lora_rank": 512, "qk_rope_head_dim": 64, "linear_attn_config":
-                     {"full_attn_layers": [4, 8, 12, 16]}}, 4 * 576),
+                     {"full_attn_layers": [1, 4, 8, 32]}}, 4 * 576),
     "qwen3-next": ({**LLAMA, "full_attention_interval": 4, "linear_num_key_heads": 16},
                    8 * 2 * 8 * 128),
     "lfm2": ({**LLAMA, "full_attn_idxs": [2, 5], "conv_L_cache": 3}, 2 * 2 * 8 * 128),
@@ -101,6 +102,8 @@ FAMILIES = {
         "model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34,
         "sliding_window": 1024}}, 34 * 2 * 4 * 256),
     "gemma3n": ({**LLAMA, "num_kv_shared_layers": 12}, 20 * 2 * 8 * 128),
+    "recurrentgemma": ({**LLAMA, "model_type": "recurrent_gemma", "attention_window_size": 2048,
+                        "block_types": ["recurrent", "recurrent", "attention"]}, 10 * 2 * 8 * 128),
     "minimax": ({**LLAMA, "attn_type_list": [0] * 28 + [1] * 4}, 4 * 2 * 8 * 128)}
 
 
@@ -208,7 +211,8 @@ def test_the_size_of_the_files_is_taken_from_the_index(tmp_path):
     assert counted == pytest.approx(16060522496, rel=0.001)
     assert Deployment(Model.named(path), "H100-80GB").weight_bytes == 16060522496
     for damage in ({}, {"metadata": []}, {"metadata": {"total_size": -1}}, [], {"metadata": {
-            "total_size": "16 GB"}}, {"metadata": {"total_size": float("nan")}}):
+            "total_size": "16 GB"}}, {"metadata": {"total_size": float("nan")}}, {"metadata": {
+            "total_size": 0}}, {"metadata": {"total_size": 2**60}}):
         written(tmp_path, damage, "model.safetensors.index.json")
         with pytest.raises(ValueError, match="total_size"):
             Model.named(path)
@@ -221,3 +225,54 @@ def test_weights_at_the_bits_of_the_config(tmp_path):
         model = Model.named(written(tmp_path, LLAMA | {"quantization_config": told}))
         assert model.checkpoint_bytes == pytest.approx(share * sixteen, abs=1)
         assert model.kv_bytes_per_token() == 131072
+
+
+# Parameters outside norms and biases: embeddings, layers that mix tokens, feed-forward layers.
+COUNTED = {
+    "Qwen--Qwen3-8B": 2 * 151936 * 4096 + 36 * 4096 * (128 * (2 * 32 + 2 * 8) + 3 * 12288),
+    # one embedding; 25 local layers of 8 KV heads, 5 full ones whose K and V are one; a dense
+    # layer and 128 experts in each
+    "google--gemma-4-26B-A4B": 2816 * (262144 + 25 * 256 * (2 * 16 + 2 * 8) + 5 * 512 * (
+        2 * 16 + 2) + 30 * 3 * (2112 + 128 * 704)),
+    # 23 Mamba layers (three of 64 x 64, B and C of 8 groups x 128, a step a head), 6 of
+    # attention, 23 of experts with two matrices and a shared one
+    "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": 2688 * (2 * 131072 + 23 * (
+        3 * 4096 + 2 * 8 * 128 + 64) + 6 * 128 * (2 * 32 + 2 * 2) + 23 * 2 * (128 * 1856 + 3712)),
+    # 48 layers of linear attention, 16 whose queries have a gate
+    "Qwen--Qwen3.5-27B": 5120 * (2 * 248320 + 48 * (2 * 16 * 128 + 3 * 48 * 128) + 16 * 256 * (
+        3 * 24 + 2 * 4) + 64 * 3 * 17408)}
+
+
+@pytest.mark.parametrize("name, parameters", COUNTED.items(), ids=COUNTED)
+def test_parameters_by_hand(shared, name, parameters):
+    model = Model.named(str(shared / "configs" / f"{name}.json"))
+    assert model.checkpoint_bytes == 2 * parameters
+    assert model.params_billion == pytest.approx(parameters / 1e9, rel=1e-12)
+
+
+def test_experts_in_four_bits_by_hand():
+    model = Model.named(str(EXAMPLES / "gpt-oss-20b"))
+    outside = 2880 * (2 * 201088 + 24 * 64 * (2 * 64 + 2 * 8))
+    assert model.checkpoint_bytes == 2 * outside + 24 * 32 * 3 * 2880 * 2880 * 4.25 / 8
+
+
+def test_a_latent_has_no_kv_heads(shared):
+    model = Model.named(str(shared / "configs" / "deepseek-ai--DeepSeek-V3.json"))
+    assert (model.q_heads, model.kv_heads, model.head_dim, model.latent_dim) == (128, 0, 0, 576)
+
+
+# What transformers' configuration classes take for head_dim if the file does not say it.
+UNSAID = {"qwen3": 128, "qwen3_vl_text": 128, "gemma": 256, "gemma2": 256, "glm4": 128,
+          "gemma3_text": 256, "gemma3n_text": 256, "gemma4_text": 256, "gpt_oss": 64,
+          "nemotron_h": 128, "qwen3_next": 256, "qwen3_5_text": 256, "llama4_text": 128}
+
+
+@pytest.mark.parametrize("kind", HEAD_DIMS)
+def test_a_head_dim_that_is_not_said(tmp_path, kind):
+    said = {"sliding_window": 64, "attention_chunk_size": 64, "hidden_size": 8192,
+            "layer_types": ["full_attention"] * 32}
+    if kind == "gemma4_text":  # its full layers have a dimension of their own
+        said |= {"global_head_dim": 512, "attention_k_eq_v": False, "layer_types": ["sliding_attention"] * 32}
+    model = Model.named(written(tmp_path, LLAMA | said | {"model_type": kind}))
+    assert (model.local_head_dim or model.head_dim) == UNSAID[kind]
+    assert set(UNSAID) == set(HEAD_DIMS)

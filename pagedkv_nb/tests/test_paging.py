@@ -178,6 +178,10 @@ def test_cow_copy_of_an_only_holder_copies_nothing():
     assert pool.ref_count(page) == 1 and pool.n_used == 2
 
 
+def test_a_request_has_its_name():
+    assert PagedRequest(PagePool(1), "A").name == "A" and PagedRequest(PagePool(1)).fork("B").name == "B"
+
+
 def test_block_table_is_a_copy():
     request = PagedRequest(PagePool(2))
     request.append()

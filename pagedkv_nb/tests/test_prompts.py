@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pagedkv_nb.prefix import PrefixPool, page_keys
 from pagedkv_nb.prompts import SHIPPED, Prompts, read_prompts
-from pagedkv_nb.reuse import TimedPool, distances, pages_found, return_times, serve, sessions
+from pagedkv_nb.reuse import (TimedPool, distances, last_use, pages_found, return_times, serve,
+                              sessions, smaller_before)
 from pagedkv_nb.study.exercises import ex07
 
 COUNTS = {"conversation": (12_031, 276_491, 170_899), "synthetic": (3_993, 117_888, 40_148)}
@@ -151,3 +152,19 @@ def test_right_answers_pass(judge, answer):
 @pytest.mark.parametrize("judge, answer, hint", WRONG)
 def test_wrong_answers_hear_what_they_forgot(judge, answer, hint):
     assert hint in judge(answer)
+
+
+def test_sessions_are_equal_in_their_first_two_pages():
+    keys = [[1, 2, 3], [1, 2], [1], [1], [4, 2], [5, 2], [], [1, 9]]
+    prompts = Prompts("made", 4, keys, [4 * len(k) + 1 for k in keys], [0.0] * len(keys))
+    assert sessions(prompts) == [0, 0, 1, 1, 0, 0, 2, 3]
+
+
+def test_last_uses():
+    assert last_use(np.array([7, 5, 7, 7, 5])).tolist() == [-1, -1, 0, 2, 1]
+
+
+@given(st.lists(st.integers(-1, 6), max_size=40))
+def test_smaller_before_is_a_slow_count(values):
+    slow = [sum(x < value for x in values[:i]) for i, value in enumerate(values)]
+    assert smaller_before(np.array(values, int)).tolist() == slow

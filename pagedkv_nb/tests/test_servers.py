@@ -126,3 +126,19 @@ def test_the_command(capsys, tmp_path):
     with pytest.raises(SystemExit) as stop:
         main(["--help"])
     assert stop.value.code == 0 and "--gpu" in capsys.readouterr().out
+
+
+def test_what_an_engine_profiles_by_hand():
+    """1,024 requests of a stand-in vocabulary; 256 on cards below 70 GiB, however many; V0 no
+    more tokens than the model takes; nothing beside an overhead of one's own."""
+    bare = Deployment(Model.named("32x32x128"), "A100-80GB", weights_gib=12.0)
+    assert bare.activation_bytes == int(0.1 * GIB + 1024 * 128256 * 14.5)
+    small = Deployment(Model.named("Llama-3.1-8B"), "A100-40GB", 2)
+    assert small.load() == (256, 2048)
+    assert small.activation_bytes == int(2 * (0.1 * GIB + 256 * 128256 * 14.5))
+    v0 = Deployment(Model.named("Llama-2-7B"), "A100-80GB", engine="vllm-0.6")
+    assert v0.load() == (256, 4096)
+    own = Deployment(Model.named("Llama-3.1-8B"), "A100-40GB", 2, overhead_gib=2.0)
+    assert (own.activation_bytes, own.outside_bytes) == (0, 4 * GIB)
+    assert "your overhead" in budget(own) and "outside PyTorch" not in budget(own)
+    assert "outside PyTorch" in budget(small) and "your overhead" not in budget(small)

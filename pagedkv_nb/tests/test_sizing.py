@@ -2,7 +2,7 @@
 import pytest
 
 from pagedkv_nb.facts import fact, facts
-from pagedkv_nb.sizing import GIB, Deployment, Model
+from pagedkv_nb.sizing import GIB, KIB, MIB, Deployment, Model
 
 MODELS = facts("models")
 
@@ -78,3 +78,7 @@ def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_prefixes_are_powers_of_1024():
+    assert (KIB, MIB, GIB) == (1024, 1048576, 1073741824)

@@ -9,7 +9,8 @@ from pagedkv_nb.facts import facts
 from pagedkv_nb.memory import PagedMemory, ReservedMemory
 from pagedkv_nb.model import Model
 from pagedkv_nb.serving import Server
-from pagedkv_nb.timed import TimedServer, latencies, report
+from pagedkv_nb.timed import (TimedServer, latencies, paper_gains, report, saturate,
+                              window)
 from pagedkv_nb.timing import TimeModel, gain, knee, poisson_arrivals
 from pagedkv_nb.workload import Workload, read_workload
 
@@ -160,3 +161,28 @@ def test_bad_clocks_are_one_line(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_reports_by_hand():
+    """Two requests at once of two tokens each, a second an iteration, in 8 slots."""
+    served = saturate({"eight": ReservedMemory(8, "oracle", 4, FirstFitAllocator)},
+                      lengths((2, 2)), SECOND, 20)
+    assert served == {"eight": {"requests_per_s": 1.0, "requests_at_once": 2.0,
+                                "iteration_ms": 1000.0}}
+    timed = TimedServer(ReservedMemory(8, "oracle", 4, FirstFitAllocator), lengths((2, 2)),
+                        SECOND, [0.0, 0.0, 2.0])
+    timed.drain()
+    means = window(timed, 0, 4)  # 3 tokens each, then 4; two requests, then one
+    assert means == {"requests_at_once": 1.5, "used": (6 + 8 + 3 + 4) / 32,
+                     "reserved": (2 + 1) / 32, "internal": 0.0, "external": (0 + 0 + 4 + 4) / 32}
+    assert window(timed, 2, 4)["requests_at_once"] == 1.0
+    assert report(timed)["requests_per_s"] == 3 / 4
+    assert report(timed, drop=0.5)["requests_per_s"] == 1 / 2
+
+
+def test_the_papers_gain_from_memory_alone():
+    gains = paper_gains()
+    assert list(gains.index) == ["OPT-13B on 1 x A100-40GB", "OPT-66B on 4 x A100-40GB",
+                                 "OPT-175B on 8 x A100-80GB"]
+    assert gains["over Orca (Oracle)"].tolist() == pytest.approx([1.82, 2.09, 1.46], abs=0.006)
+    assert gains["over Orca (Max)"].tolist() == pytest.approx([3.12, 4.02, 2.26], abs=0.006)

@@ -65,6 +65,9 @@ def test_usage_deep_inside_a_batch_file(tmp_path):
     ("mooncake.jsonl", lines({"timestamp": 500, "input_length": 1, "output_length": 1},
                              {"timestamp": 3500, "input_length": 1, "output_length": 1}), [0, 3]),
     ("own.csv", "arrival_s,prompt,output\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("openai.csv", "arrival_s,prompt_tokens,completion_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("anthropic.csv", "arrival_s,input_tokens,output_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("vllm.csv", "arrival_s,num_prompt_tokens,num_output_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
     ("none.csv", "prompt,output\n1,1\n", None), ("no time.csv", "arrival_s,prompt,output\nsoon,1,1\n", None)])
 def test_arrivals_in_seconds_from_the_first(tmp_path, name, text, arrivals):
     (tmp_path / name).write_text(text)
