@@ -14,6 +14,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from ..parameter import shown
+from .style import settle
 
 WIDTH = 700  # pixels on the page
 # A card brings its own paper: legible in every theme, on a dark page too.
@@ -48,15 +49,6 @@ class Figures:
                 f'src="data:image/png;base64,{shown}"></figure>')
         display({"text/html": html, "image/png": shown, "text/plain": alt}, raw=True,
                 metadata={"image/png": {"width": WIDTH}})
-
-
-def settle(fig):
-    """Settle the layout once, so that both formats use it, and to a rounding error, which
-    would change names inside the SVG."""
-    fig.draw_without_rendering()
-    fig.set_layout_engine("none")
-    for ax in fig.axes:
-        ax.set_position([round(x, 5) for x in ax.get_position().bounds])
 
 
 def figure_files(fig, folder, name, alt, data):

@@ -6,8 +6,9 @@ import pandas as pd
 
 from .execution import plain_error
 from .fit_charts import requests_that_fit
-from .notebook import figure_files, settle, write_together
+from .notebook import figure_files, write_together
 from .runner import BUILD, ROOT, refuse
+from .style import settle
 from .sweep import sweep
 
 NAME = "plan-requests-that-fit"

@@ -2,6 +2,7 @@
 from importlib.resources import files
 
 import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 matplotlib.rcdefaults()  # not the reader's own settings
@@ -24,6 +25,27 @@ def canvas(title, height=3.2, columns=1):
     fig.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
     axes = fig.subplots(1, columns, squeeze=False)[0]
     return fig, axes[0] if columns == 1 else list(axes)
+
+
+def settle(fig):
+    """Settle the layout once, so that both formats use it, and to a rounding error, which
+    would change names inside the SVG. A title that is too long is set smaller first."""
+    fig.draw_without_rendering()
+    for title in fig.texts:  # hinting makes text wider at some resolutions, so at the PNG's
+        while (ratio := width_in_png(fig, title)) > 0.99:
+            title.set_fontsize(int(title.get_fontsize() / ratio * 9.8) / 10)
+    fig.set_layout_engine("none")
+    for ax in fig.axes:
+        ax.set_position([round(x, 5) for x in ax.get_position().bounds])
+
+
+def width_in_png(fig, text):
+    """Where a text ends to the right in a figure's PNG, 1 is the edge."""
+    dpi, fig.dpi = fig.dpi, matplotlib.rcParams["savefig.dpi"]
+    try:
+        return text.get_window_extent(FigureCanvasAgg(fig).get_renderer()).x1 / fig.bbox.width
+    finally:
+        fig.dpi = dpi
 
 
 def on(colour):

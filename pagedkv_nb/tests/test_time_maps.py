@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.memory import PlainPagedMemory, ReservedMemory
 from pagedkv_nb.serving import Server
+from pagedkv_nb.study import style
 from pagedkv_nb.study.occupancy import joined, record
 from pagedkv_nb.study.time_maps import (PALETTE, letters, memory_through_time, pale,
                                         request_colours, written)
@@ -101,3 +102,12 @@ def test_the_figure_paints_what_was_recorded():
     assert colour_at(0.5, 9) == to_rgb(first) or colour_at(0.5, 1) == to_rgb(first)
     assert {colour_at(0.5, 7), colour_at(0.5, 15)} == {pale(c) for c in PALETTE[:2]}
     assert {t.get_text() for t in ax.texts} >= {"A", "B"}
+
+
+@pytest.mark.parametrize("words", [3, 12, 14, 16, 25])
+def test_a_long_title_is_set_smaller_and_not_cut(words):
+    fig, ax = style.canvas("A sentence of words " * 5)
+    fig.suptitle(" ".join(["capacity"] * words), x=0.01, ha="left", weight="bold", size=11)
+    style.settle(fig)
+    assert style.width_in_png(fig, fig.texts[0]) <= 1
+    assert (fig.texts[0].get_fontsize() == 11) == (words < 12)
