@@ -48,7 +48,7 @@ plan: $(READY)  ## the example grid: requests that fit, by model and GPU (two mi
 	@$(PYTHON) -m pagedkv_nb.study.plan
 
 lab: $(READY)  ## open the notebooks in JupyterLab
-	$(PYTHON) -m jupyterlab notebooks
+	$(PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/01_sizing.ipynb
 
 student: $(READY)  ## copies of the notebooks without solutions, into build/student/
 	@$(PYTHON) -m pagedkv_nb.study.course student

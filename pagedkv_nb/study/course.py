@@ -56,7 +56,7 @@ def student():
         nbformat.write(unsolved(nbformat.read(path, as_version=4)), folder / path.name)
     if (ROOT / "figures").is_dir():
         copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
-    return told(folder, "jupyter lab build/student")
+    return told(folder, "jupyter lab --ServerApp.root_dir=build, then the folder student")
 
 
 def slides():

@@ -93,6 +93,16 @@ class TestStored:
         places = [re.search(part, text, re.M) for part in parts]
         assert all(places) and [p.start() for p in places] == sorted(p.start() for p in places)
 
+    def test_links_to_what_is_there(self, path):
+        for cell in cells(path, "markdown"):
+            for target in re.findall(r"\]\((?!https?:)([^)]+)\)", source(cell)):
+                file, _, heading = target.partition("#")
+                there = path.parent / file if file else path
+                assert there.is_file(), target
+                if heading:  # as Jupyter and GitHub name it
+                    titles = "\n".join(source(c) for c in cells(there, "markdown"))
+                    assert f"\n## {heading}\n" in f"\n{titles}\n", target
+
     def test_tells_the_minutes_of_reading_and_three_exercises(self, path):
         text = "\n".join(map(source, cells(path)))
         read = cells(path)[:next(i for i, c in enumerate(cells(path)) if re.search(

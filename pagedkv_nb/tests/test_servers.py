@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagedkv_nb.budget import budget, main, remarks, report
-from pagedkv_nb.engine import Engine
+from pagedkv_nb.engine import Engine, model_sizes
 from pagedkv_nb.facts import fact, facts
 from pagedkv_nb.servers import cache_dtype, deployed, logged_servers, predictions
 from pagedkv_nb.sizing import GIB, Deployment, Model
@@ -132,6 +132,7 @@ def test_what_an_engine_profiles_by_hand():
     """1,024 requests of a stand-in vocabulary; 256 on cards below 70 GiB, however many; V0 no
     more tokens than the model takes; nothing beside an overhead of one's own."""
     bare = Deployment(Model.named("32x32x128"), "A100-80GB", weights_gib=12.0)
+    assert model_sizes(bare.model) == (128256, 4096, 14336)
     assert bare.activation_bytes == int(0.1 * GIB + 1024 * 128256 * 14.5)
     small = Deployment(Model.named("Llama-3.1-8B"), "A100-40GB", 2)
     assert small.load() == (256, 2048)
