@@ -154,8 +154,10 @@ def values(records, column):
 def token_counts(column, problem):
     """A column as whole numbers of at least 1 (servers write at least one token a
     request); ValueError names the first row that is negative, fractional or no number."""
-    numbers = pd.to_numeric(column.where(column.map(type) != bool) if column.dtype == object
-                            else column, errors="coerce").astype(float)
+    if column.dtype in (bool, object):  # true is no 1
+        column = column.astype(object)
+        column = column.mask(column.map(type) == bool, "true or false")
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
     bad = ~((numbers >= 0) & (numbers <= MOST_TOKENS) & (numbers % 1 == 0))
     if bad.any():
         row = int(bad.to_numpy().argmax())
