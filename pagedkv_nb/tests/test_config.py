@@ -124,6 +124,13 @@ LOCAL = {
     "qwen2, from layer 21": ({"model_type": "qwen2", "sliding_window": 4096,
                               "use_sliding_window": True, "max_window_layers": 21}, 11),
     "llama4": ({"attention_chunk_size": 8192}, 24),
+    "olmo3: three of four": ({"model_type": "olmo3", "sliding_window": 4096}, 24),
+    "exaone4: three of four": ({"model_type": "exaone4", "sliding_window": 4096}, 24),
+    "gpt-oss: every other": ({"model_type": "gpt_oss", "sliding_window": 128}, 16),
+    "gemma3: five of six": ({"model_type": "gemma3_text", "sliding_window": 512}, 27),
+    "gemma3n: four of five": ({"model_type": "gemma3n_text", "sliding_window": 512}, 26),
+    "gemma4: five of six": ({"model_type": "gemma4_text", "sliding_window": 512,
+                             "global_head_dim": 512, "attention_k_eq_v": False}, 27),
     "gpt-neo": ({"attention_layers": ["global", "local"] * 16, "window_size": 256}, 16)}
 
 
@@ -201,6 +208,8 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "bytes.json", "a/b\0c"):
         assert not told_in_one_line(lambda: Model.named(str(path)))
+    with pytest.raises(ValueError, match="cannot be read as JSON: No such file or directory$"):
+        Model.named(str(tmp_path / "none.json"))
 
 
 def test_the_size_of_the_files_is_taken_from_the_index(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import paged_utilisation
 from pagedkv_nb.facts import facts
+from pagedkv_nb.parameter import positive_ints
 from pagedkv_nb.workload import (Workload, article_distribution, article_lengths,
                                  read_trace, read_workload)
 
@@ -157,3 +158,11 @@ def test_shorter_than_drops_what_reaches_the_limit():
     assert kept.arrival_s.tolist() == [0.0, 2.0] and kept.n_refused == 1
     with pytest.raises(ValueError, match="^max_seq_len=6: must be more than the shortest .* 6 tokens"):
         drawn.shorter_than(6)
+
+
+def test_arrays_of_whole_numbers_stay_arrays():
+    found = positive_ints("x", np.array([1, 5], "int32"), most=5)
+    assert isinstance(found, np.ndarray) and found.dtype == "int64" and found.tolist() == [1, 5]
+    for bad, message in (([3, 0], r"^x\[1\]=0: must be"), ([6, 1], r"^x\[0\]=6: must be .* at most 5")):
+        with pytest.raises(ValueError, match=message):
+            positive_ints("x", np.array(bad), most=5)
