@@ -28,6 +28,7 @@ def positive_ints(name, values, most=None):
     if getattr(getattr(values, "dtype", None), "kind", "") in ("i", "u") and values.ndim == 1:
         if values.min() >= 1 and (most is None or values.max() <= most):
             return values.astype("int64")
+    values = values.tolist() if hasattr(values, "tolist") else values
     return [positive_int(f"{name}[{i}]", value, most) for i, value in enumerate(values)]
 
 

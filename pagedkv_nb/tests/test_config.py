@@ -268,6 +268,7 @@ def test_experts_in_four_bits_by_hand():
 def test_a_latent_has_no_kv_heads(shared):
     model = Model.named(str(shared / "configs" / "deepseek-ai--DeepSeek-V3.json"))
     assert (model.q_heads, model.kv_heads, model.head_dim, model.latent_dim) == (128, 0, 0, 576)
+    assert model.checkpoint_bytes == round(model.params_billion * 1e9)  # fp8, experts too
 
 
 # What transformers' configuration classes take for head_dim if the file does not say it.

@@ -1,5 +1,6 @@
 """The budget against start-ups of real servers, line by line, and as a command."""
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,11 @@ def test_what_is_not_known_is_said():
     told = " ".join(remarks(Deployment(Model.named("32x8x128"), "L4-24GB", weights_gib=9)))
     assert "Vocabulary" in told and "98.9 %" in told and "weights" not in told
     assert "estimate" in told or "Llama-3.1-8B" in told
+    llama = Model.named("Llama-3.1-8B")
+    for missing in ("vocab", "hidden", "intermediate"):
+        some = Deployment(replace(llama, **{missing: 0}), "H100-80GB", weights_gib=15)
+        assert "Llama-3.1-8B" in " ".join(remarks(some))
+    assert not remarks(Deployment(llama, "H100-80GB", weights_gib=15))
 
 
 @pytest.mark.parametrize("change, message", [
