@@ -134,6 +134,13 @@ def test_the_command(capsys, tmp_path):
     assert stop.value.code == 0 and "--gpu" in capsys.readouterr().out
 
 
+def test_windows_have_a_line_for_admission():
+    oss = report(Deployment(Model.named("gpt-oss-20b"), "H100-80GB", 1, 13.64, 0.95), 8192)
+    assert "\nsequences of 8,192 tokens                 306\n  at the moment of admission" in oss
+    dense = report(Deployment(Model.named("Llama-3.1-8B"), "H100-80GB"), 8192)
+    assert "admission" not in dense
+
+
 def test_what_an_engine_profiles_by_hand():
     """1,024 requests of a stand-in vocabulary; 256 on cards below 70 GiB, however many; V0 no
     more tokens than the model takes; nothing beside an overhead of one's own."""
