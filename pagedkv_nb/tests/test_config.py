@@ -259,6 +259,15 @@ def test_parameters_by_hand(shared, name, parameters):
     assert model.params_billion == pytest.approx(parameters / 1e9, rel=1e-12)
 
 
+def test_parameters_of_latent_attention_by_hand(shared):
+    model = Model.named(str(shared / "configs" / "deepseek-ai--DeepSeek-V3.json"))
+    # queries by way of 1,536, K and V by way of 512 (and 64 for all heads), 128 heads of 128
+    mixing = (7168 + 128 * 192) * 1536 + 7168 * 576 + 128 * (512 * 256 + 128 * 7168)
+    # three dense layers of 18,432, 58 of 256 experts and a shared one of 2,048
+    inner = 3 * 7168 * (3 * 18432 + 58 * 257 * 2048)
+    assert model.checkpoint_bytes == 2 * 129280 * 7168 + 61 * mixing + inner  # in fp8
+
+
 def test_experts_in_four_bits_by_hand():
     model = Model.named(str(EXAMPLES / "gpt-oss-20b"))
     outside = 2880 * (2 * 201088 + 24 * 64 * (2 * 64 + 2 * 8))
