@@ -18,11 +18,13 @@ from shutil import copy, copytree, ignore_patterns, rmtree
 import nbformat
 
 from . import decks, gallery, playground
+from .notebook import write_together
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
-PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", "README.md", "LICENSE", "LICENSE-CC-BY-4.0.txt",
-         "CITATION.cff", "environment.yml", "requirements.lock", "Makefile"]  # and their links
+PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", "README.md", "LICENSE",
+         "LICENSE-CC-BY-4.0.txt", "CITATION.cff", "environment.yml", "requirements.lock",
+         "Makefile"]  # and their links
 
 
 def notebooks():
@@ -92,7 +94,7 @@ def derived():
     """Rewrite what is made from the notebooks and the package; returns the exit code."""
     gallery.figures_readme(notebooks(), ROOT / "figures")
     page = ROOT / "course" / "playground" / "index.html"
-    page.write_text(playground.embedded(page.read_text(encoding="utf-8")), encoding="utf-8")
+    write_together({page: playground.embedded(page.read_text(encoding="utf-8")).encode()})
     return 0
 
 

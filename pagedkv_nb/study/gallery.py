@@ -6,6 +6,8 @@ from pathlib import Path
 
 import nbformat
 
+from .notebook import write_together
+
 NAMED = re.compile(r'"(\d\d[a-z]-[a-z0-9-]+)"')
 CAPTION = re.compile(r"(\*\*Figure \d+\.\d+\.\*\*.*?)(?:\n\n|\Z)", re.DOTALL)
 LATEX = {c: "\\" + c for c in "&%$#_{}"} | {"\\": r"\textbackslash{}",
@@ -35,7 +37,7 @@ def figures_readme(notebooks, figures, folder=None):
         parts += [entry(*figure) for figure in found]
     parts += plan_entry(Path(figures))
     target = Path(folder or figures) / "README.md"
-    target.write_text("\n".join(parts), encoding="utf-8")
+    write_together({target: "\n".join(parts).encode()})
     return target
 
 

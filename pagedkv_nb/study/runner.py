@@ -30,6 +30,7 @@ def notebooks(only=()):
 def places():
     """The workplace of a run, cleared of what killed runs have left."""
     return workplace(BUILD, BUILD, ROOT / "notebooks", ROOT / "figures",
+                     ROOT / "course" / "playground",
                      *BUILD.glob("figures/*"))
 
 
@@ -101,9 +102,9 @@ def place(path, folder, parameters):
     nb = execute(path, folder, {"figures_dir": str(made)} | parameters, told=True)
     text = stored(nb).decode().replace(str(made), str(end))
     files = {end / file.name: file.read_bytes() for file in sorted(made.glob("*.*"))}
+    write_together(files | {BUILD / path.name: text.encode()})
     for old in set(end.glob("*.*")) - set(files):
         old.unlink()
-    write_together(files | {BUILD / path.name: text.encode()})
     elsewhere = sorted(Path(parameters.get("figures_dir") or end).glob(f"{path.stem[:2]}*.*"))
     for file in (BUILD / path.name, *elsewhere):
         print(located(file, ROOT))
