@@ -32,14 +32,14 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-w
 .PHONY: all test run sweep plan lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
-	@$(PYTHON) -m pagedkv_nb.study.runner --only $(ONLY)
+	@$(PYTHON) -m pagedkv_nb.study.run --only $(ONLY)
 	@$(PYTHON) -m pagedkv_nb.study.course derived
 
 test: $(READY)  ## test the package and the stored notebooks
 	$(PYTHON) -m pytest $(NBVAL) pagedkv_nb/tests notebooks
 
 run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_size=32 seed=7"
-	@$(PYTHON) -m pagedkv_nb.study.runner "$(NB)" $(P)
+	@$(PYTHON) -m pagedkv_nb.study.run "$(NB)" $(P)
 
 sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SCHEDULER=tcp://host:8786]
 	@$(PYTHON) -m pagedkv_nb.study.sweep "$(NB)" "$(GRID)" "$(SCHEDULER)"

@@ -14,12 +14,12 @@ import pandas as pd
 
 from ..attention import PagedKVCache, attention
 from ..contiguous import FirstFitAllocator, naive_utilisation
-from ..memory import PagedMemory, ReservedMemory
+from ..serving.memory import PagedMemory, ReservedMemory
 from ..paging import PagedRequest, PagePool, paged_utilisation
-from ..serving import Server
-from ..workload import article_lengths, read_workload
+from ..serving.server import Server
+from ..traffic.workload import article_lengths, read_workload
 from .execution import execute, workplace
-from .runner import BUILD, notebooks
+from .run import BUILD, notebooks
 from .yardsticks import PAGE, InlinePages, inline_appends
 
 

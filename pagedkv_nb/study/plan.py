@@ -5,9 +5,9 @@ from io import StringIO
 import pandas as pd
 
 from .execution import plain_error
-from .fit_charts import requests_that_fit
+from .charts.fit import requests_that_fit
 from .notebook import figure_files, write_together
-from .runner import BUILD, ROOT, refuse
+from .run import BUILD, ROOT, refuse
 from .style import settle
 from .sweep import sweep
 

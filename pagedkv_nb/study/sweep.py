@@ -25,7 +25,7 @@ import pandas as pd
 
 from .execution import execute, known_parameters, located, plain_error
 from .notebook import write_together
-from .runner import BUILD, ROOT, notebooks, refuse
+from .run import BUILD, ROOT, notebooks, refuse
 
 
 def points_of(grid, known):

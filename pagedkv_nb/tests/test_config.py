@@ -4,8 +4,8 @@ from importlib.resources import files
 
 import pytest
 
-from pagedkv_nb.config import NESTED
-from pagedkv_nb.heads import HEAD_DIMS
+from pagedkv_nb.sizing.config import NESTED
+from pagedkv_nb.sizing.heads import HEAD_DIMS
 from pagedkv_nb.sizing import Deployment, Model
 
 EXAMPLES = files("pagedkv_nb") / "data" / "configs"

@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool, paged_utilisation
-from pagedkv_nb.recording import replay
+from pagedkv_nb.evidence.recording import replay
 
 
 def state_of(pool, requests):

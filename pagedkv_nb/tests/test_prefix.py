@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pagedkv_nb.attention import PagedKVCache, attention
 from pagedkv_nb.paging import OutOfPages, PagedRequest
 from pagedkv_nb.prefix import PrefixPool, PrefixRequest, page_keys
-from pagedkv_nb.recording import replay
+from pagedkv_nb.evidence.recording import replay
 
 RECORDING = json.loads((files("pagedkv_nb") / "data" / "vllm_prefix.json").read_text())
 

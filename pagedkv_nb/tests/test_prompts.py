@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagedkv_nb.prefix import PrefixPool, page_keys
-from pagedkv_nb.prompts import SHIPPED, Prompts, read_prompts
-from pagedkv_nb.reuse import (TimedPool, distances, last_use, pages_found, return_times, serve,
+from pagedkv_nb.traffic.prompts import SHIPPED, Prompts, read_prompts
+from pagedkv_nb.serving.reuse import (TimedPool, distances, last_use, pages_found, return_times, serve_prompts,
                               sessions, smaller_before)
 from pagedkv_nb.study.exercises import ex07
 
@@ -38,7 +38,7 @@ def test_one_gpu_and_ten_servers_on_the_conversation_trace():
     assert round(100 * pages_found(prompts, PrefixPool(896, 512)), 1) == 4.6
     assert round(100 * np.mean(distances(prompts) < 10_000), 1) == 22.4
     pools = [PrefixPool(5859, 512) for _ in range(10)]
-    found = sum(serve(prompts, pools, [s % 10 for s in sessions(prompts)]))
+    found = sum(serve_prompts(prompts, pools, [s % 10 for s in sessions(prompts)]))
     assert round(100 * found / 512 / prompts.n_asked, 1) == 37.4
     back = return_times(prompts)
     assert np.percentile(back[np.isfinite(back)], [25, 50, 75]).round().tolist() == [54, 114, 267]
@@ -57,7 +57,7 @@ def test_distances_say_what_every_pool_finds(texts, size, more):
     prompts = made(texts, size)
     n_pages = prompts.largest + more
     found = np.sum(distances(prompts) < n_pages - 1)  # one page holds the last token
-    assert sum(serve(prompts, [PrefixPool(n_pages, size)])) == found * size
+    assert sum(serve_prompts(prompts, [PrefixPool(n_pages, size)])) == found * size
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=30))
@@ -72,12 +72,12 @@ def test_distances_are_those_of_a_slow_count(texts):
 
 
 def test_a_prompt_too_long_for_its_pool_finds_nothing():
-    assert serve(made(["abcabc", "abcabc"], 2), [PrefixPool(2, 2)]) == [0, 0]
+    assert serve_prompts(made(["abcabc", "abcabc"], 2), [PrefixPool(2, 2)]) == [0, 0]
 
 
 def test_lives_are_seconds_from_the_last_use_to_the_end():
     pool = TimedPool(2, 2)
-    serve(made(["aba", "bbb", "aaa"], 2), [pool])  # a page each, and one for the last token
+    serve_prompts(made(["aba", "bbb", "aaa"], 2), [pool])  # a page each, and one for the last token
     assert pool.lives == [1.0, 1.0]
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 import pytest
 
-from pagedkv_nb.study import execution, runner
+from pagedkv_nb.study import execution, run as runner
 from pagedkv_nb.study.notebook import Figures, write_together
 
 from .conftest import ROOT

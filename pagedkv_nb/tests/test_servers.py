@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagedkv_nb.budget import budget, main, remarks, report
-from pagedkv_nb.engine import Engine, model_sizes
+from pagedkv_nb.sizing.budget import budget, main, remarks, report
+from pagedkv_nb.sizing.engine import Engine, model_sizes
 from pagedkv_nb.facts import fact, facts
-from pagedkv_nb.servers import cache_dtype, deployed, logged_servers, predictions
+from pagedkv_nb.evidence.startups import cache_dtype, deployed, logged_servers, predictions
 from pagedkv_nb.sizing import GIB, Deployment, Model
 
 SERVERS = logged_servers()

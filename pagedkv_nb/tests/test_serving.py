@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 
 from pagedkv_nb.contiguous import (RESERVATIONS, STATES, BuddyAllocator, FirstFitAllocator,
                                    PlainFirstFit)
-from pagedkv_nb.memory import PagedMemory, PlainPagedMemory, ReservedMemory
-from pagedkv_nb.serving import Server, steady_state
+from pagedkv_nb.serving.memory import PagedMemory, PlainPagedMemory, ReservedMemory
+from pagedkv_nb.serving.server import Server, steady_state
 from pagedkv_nb.facts import facts
-from pagedkv_nb.workload import Workload, read_workload
+from pagedkv_nb.traffic.workload import Workload, read_workload
 
 
 @st.composite
@@ -151,7 +151,7 @@ def test_the_pieces_of_running_requests_hold_their_tokens_and_never_overlap(memo
         slots = [slot for r in server.running for first, n in memory.pieces(r)
                  for slot in range(first, first + n)]
         assert len(slots) == len(set(slots)) and set(slots) <= set(range(120))
-        assert all(sum(n for _, n in memory.pieces(r)) >= r.tokens_before(server.clock)
+        assert all(sum(n for _, n in memory.pieces(r)) >= r.tokens_before(server.iteration)
                    for r in server.running)
 
 

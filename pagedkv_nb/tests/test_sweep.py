@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from pagedkv_nb.study import runner, sweep
+from pagedkv_nb.study import run as runner, sweep
 
 from .conftest import ROOT
 from .test_runner import tiny

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from matplotlib.colors import to_rgb
 
 from pagedkv_nb.contiguous import FirstFitAllocator
-from pagedkv_nb.memory import PlainPagedMemory, ReservedMemory
-from pagedkv_nb.serving import Server
+from pagedkv_nb.serving.memory import PlainPagedMemory, ReservedMemory
+from pagedkv_nb.serving.server import Server
 from pagedkv_nb.study import style
-from pagedkv_nb.study.occupancy import joined, record
-from pagedkv_nb.study.time_maps import (PALETTE, letters, memory_through_time, pale,
+from pagedkv_nb.serving.occupancy import joined, record
+from pagedkv_nb.study.charts.time_maps import (PALETTE, letters, memory_through_time, pale,
                                         request_colours, written)
-from pagedkv_nb.workload import Workload
+from pagedkv_nb.traffic.workload import Workload
 
 MEMORIES = [lambda: ReservedMemory(90, "max", 40), lambda: ReservedMemory(90, "oracle", 40),
             lambda: ReservedMemory(90, "oracle", 40, FirstFitAllocator),

@@ -6,16 +6,17 @@ from hypothesis import given, settings
 
 from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.facts import facts
-from pagedkv_nb.memory import PagedMemory, ReservedMemory
-from pagedkv_nb.model import Model
-from pagedkv_nb.serving import Server
-from pagedkv_nb.timed import (TimedServer, latencies, paper_gains, report, saturate,
-                              window)
-from pagedkv_nb.timing import TimeModel, gain, knee, poisson_arrivals
-from pagedkv_nb.workload import Workload, read_workload
+from pagedkv_nb.serving.memory import PagedMemory, ReservedMemory
+from pagedkv_nb.sizing import Model
+from pagedkv_nb.serving.server import Server
+from pagedkv_nb.evidence import paper_gains
+from pagedkv_nb.serving import (TimedServer, latencies, means_between, saturate, throughput_of)
+from pagedkv_nb.serving import Clock, gain, knee
+from pagedkv_nb.traffic import poisson_arrivals
+from pagedkv_nb.traffic.workload import Workload, read_workload
 
-OPT = TimeModel.of(Model.named("OPT-13B"), "A100-40GB")
-SECOND = TimeModel(0, 0, 0, 1, 1, host_s_per_iteration=1.0)  # each iteration takes one
+OPT = Clock.of(Model.named("OPT-13B"), "A100-40GB")
+SECOND = Clock(0, 0, 0, 1, 1, host_s_per_iteration=1.0)  # each iteration takes one
 
 
 def lengths(*pairs):
@@ -27,12 +28,12 @@ def test_an_iteration_by_hand():
     assert OPT.seconds(8, 1000, 8) == pytest.approx((weights + cache) / 0.74)
     arithmetic = 2 * 13e9 * 1000 / 312e12
     assert OPT.seconds(1000, 0, 1) == pytest.approx(arithmetic / 0.74)
-    host = TimeModel(0, 0, 0, 1, 1, host_s_per_iteration=2, host_s_per_request=3)
+    host = Clock(0, 0, 0, 1, 1, host_s_per_iteration=2, host_s_per_request=3)
     assert host.seconds(9, 9, 4) == 2 + 12
 
 
 def test_two_gpus_read_twice_as_fast_and_copy_what_they_must():
-    one, two = (TimeModel.of(Model.named("Falcon-7B"), "A100-40GB", n) for n in (1, 2))
+    one, two = (Clock.of(Model.named("Falcon-7B"), "A100-40GB", n) for n in (1, 2))
     assert two.seconds(1, 0, 1) == pytest.approx(one.seconds(1, 0, 1) / 2)
     assert two.kv_bytes_per_token == 2 * one.kv_bytes_per_token  # one KV head, two copies
 
@@ -77,7 +78,7 @@ def test_closed_form_and_simulation_agree_where_both_hold():
                             even, OPT)
         timed.run(400 * 20)
         used = np.mean([row[2] for row in timed.history])
-        runs.append((report(timed), used))
+        runs.append((throughput_of(timed), used))
     (many, more), (few, less) = runs
     assert (many["requests_at_once"], few["requests_at_once"]) == (64, 16)
     expected = gain(OPT, (64, 16), (more, less))
@@ -110,7 +111,7 @@ def test_latency_as_the_paper_defines_it():
 
 def test_a_recomputed_prompt_passes_again():
     timed = TimedServer(PagedMemory(16, 4, 0), lengths((4, 8), (4, 8)),
-                        TimeModel(0, 1, 0, 1, 2.0, efficiency=1.0), [0.0, 0.0])  # 1 s a token
+                        Clock(0, 1, 0, 1, 2.0, efficiency=1.0), [0.0, 0.0])  # 1 s a token
     timed.drain()
     passed = round(sum(timed.iteration_s))
     again = sum(r.recomputed_tokens for r in timed.finished)
@@ -140,7 +141,7 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     watermark, which this vLLM does not have, makes us faster, not slower."""
     own = read_workload("measured_run", 300, np.random.RandomState(seed))
     def makespan(efficiency, watermark=0.0):
-        card = TimeModel.of(Model.named("Llama-3.1-8B"), "RTX-4090-24GB", efficiency=efficiency)
+        card = Clock.of(Model.named("Llama-3.1-8B"), "RTX-4090-24GB", efficiency=efficiency)
         timed = TimedServer(PagedMemory(2588 * 16, 16, watermark), own, card, np.zeros(300))
         timed.drain()
         return timed.now_s
@@ -148,11 +149,11 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda: TimeModel.of(Model.named("32x32x128"), "A100-40GB"), "model='32x32x128': must be one"),
-    (lambda: TimeModel(1, 1, 1, 0, 1), "bandwidth_bytes_per_s=0: must be more than 0"),
-    (lambda: TimeModel(-1, 1, 1, 1, 1), "weight_bytes=-1: must be"),
-    (lambda: TimeModel.of(Model.named("OPT-13B"), "MI300X-192GB"), "its flops are not in gpus.csv"),
-    (lambda: TimeModel.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
+    (lambda: Clock.of(Model.named("32x32x128"), "A100-40GB"), "model='32x32x128': must be one"),
+    (lambda: Clock(1, 1, 1, 0, 1), "bandwidth_bytes_per_s=0: must be more than 0"),
+    (lambda: Clock(-1, 1, 1, 1, 1), "weight_bytes=-1: must be"),
+    (lambda: Clock.of(Model.named("OPT-13B"), "MI300X-192GB"), "its flops are not in gpus.csv"),
+    (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [1, 0.5]), "arrival_s[1]=0.5: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [-1]), "arrival_s[0]=-1.0: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND).drain(), "arrival_s=None: must be"),
@@ -172,12 +173,12 @@ def test_reports_by_hand():
     timed = TimedServer(ReservedMemory(8, "oracle", 4, FirstFitAllocator), lengths((2, 2)),
                         SECOND, [0.0, 0.0, 2.0])
     timed.drain()
-    means = window(timed, 0, 4)  # 3 tokens each, then 4; two requests, then one
+    means = means_between(timed, 0, 4)  # 3 tokens each, then 4; two requests, then one
     assert means == {"requests_at_once": 1.5, "used": (6 + 8 + 3 + 4) / 32,
                      "reserved": (2 + 1) / 32, "internal": 0.0, "external": (0 + 0 + 4 + 4) / 32}
-    assert window(timed, 2, 4)["requests_at_once"] == 1.0
-    assert report(timed)["requests_per_s"] == 3 / 4
-    assert report(timed, drop=0.5)["requests_per_s"] == 1 / 2
+    assert means_between(timed, 2, 4)["requests_at_once"] == 1.0
+    assert throughput_of(timed)["requests_per_s"] == 3 / 4
+    assert throughput_of(timed, drop=0.5)["requests_per_s"] == 1 / 2
 
 
 def test_the_papers_gain_from_memory_alone():

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pagedkv_nb.workload import read_trace, read_workload
+from pagedkv_nb.traffic.workload import read_trace, read_workload
 
 from .conftest import ROOT
 
@@ -138,7 +138,7 @@ def test_a_million_rows_need_less_than_a_gibibyte(tmp_path, suffix):
     path = tmp_path / f"large.{suffix}"
     row = "1234,567\n" if suffix == "csv" else '{"prompt": 1234, "output": 567}\n'
     path.write_text(("prompt,output\n" if suffix == "csv" else "") + row * 10**6)
-    code = (f"from pagedkv_nb.workload import read_trace; w = read_trace({str(path)!r}); import resource; "
+    code = (f"from pagedkv_nb.traffic.workload import read_trace; w = read_trace({str(path)!r}); import resource; "
             "print(len(w.prompt), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     rows, kib = map(int, done.stdout.split())

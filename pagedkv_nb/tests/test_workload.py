@@ -9,7 +9,7 @@ from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import paged_utilisation
 from pagedkv_nb.facts import facts
 from pagedkv_nb.parameter import positive_ints
-from pagedkv_nb.workload import (Workload, article_distribution, article_lengths,
+from pagedkv_nb.traffic.workload import (Workload, article_distribution, article_lengths,
                                  read_trace, read_workload)
 
 BATCHES = (10, 25, 50, 100, 200)

@@ -1,5 +1,5 @@
 """Judges of notebook 01's exercises."""
-from pagedkv_nb.sizing import Deployment, Model
+from pagedkv_nb.sizing.deployment import Deployment, Model
 
 
 def exercise_1(answer):

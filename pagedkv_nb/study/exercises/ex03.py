@@ -1,5 +1,5 @@
 """The judges of notebook 03."""
-from ...workload import article_distribution
+from ...traffic.workload import article_distribution
 
 
 def exercise_1(answer):

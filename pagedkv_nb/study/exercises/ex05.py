@@ -2,7 +2,7 @@
 from math import isclose
 from random import Random
 
-from ...workload import article_distribution
+from ...traffic.workload import article_distribution
 
 
 def exercise_1(answer):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .facts import fact, facts
-from .parameter import choice, positive_int
+from ..facts import fact, facts
+from ..parameter import choice, number, positive_int
 from .trace import is_trace, read_columns
 
 ARTICLE = {"mean": 500, "std": 200, "shortest": 200, "longest": 2048}
@@ -105,3 +105,9 @@ def read_trace(path):
     """All requests of a CSV, JSONL or JSON file, zipped or not, with the columns of
     `trace.KNOWN`; ValueError names what is missing or the first bad row."""
     return Workload(Path(path).name, *read_columns(path))
+
+
+def poisson_arrivals(rate_per_s, duration_s, rng):
+    """Arrival times in seconds, at that mean rate, before `duration_s`."""
+    mean = number("rate_per_s", rate_per_s) * number("duration_s", duration_s)
+    return np.sort(rng.uniform(0, duration_s, rng.poisson(mean)))

@@ -2,10 +2,10 @@
 import argparse
 import sys
 
-from .facts import fact, facts
+from ..facts import fact, facts
 from .model import BYTES_PER_VALUE, GIB, KIB, Model
-from .parameter import choice, positive_int
-from .sizing import Deployment
+from ..parameter import choice, positive_int
+from .deployment import Deployment
 
 OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
            ("dtype", str, "fp16", "of K and V: fp32, fp16, bf16, fp8 (fp16)"),
@@ -66,7 +66,7 @@ def report(d, n_tokens, dtype="fp16"):
 def arguments():
     """The parser of the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m pagedkv_nb.sizing",
+        prog="python -m pagedkv_nb.sizing.deployment",
         description="How many tokens of KV cache a model has on GPUs.")
     gpus = ", ".join(facts("gpus")["name"])
     parser.add_argument("model", help="a config.json, a folder that has one, a name of "

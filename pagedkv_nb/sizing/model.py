@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from .config import model_fields
-from .facts import facts
-from .parameter import choice, positive_int
+from ..facts import facts
+from ..parameter import choice, positive_int
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 BYTES_PER_VALUE = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8": 1}

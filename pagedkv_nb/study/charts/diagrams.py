@@ -1,7 +1,7 @@
 """Drawings of page pools and block tables, made from the live objects."""
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from .style import COLOURS, REQUEST_COLOURS, canvas, on
+from ..style import COLOURS, REQUEST_COLOURS, canvas, on
 
 
 def cell(ax, x, y, text, colour, width=0.92):

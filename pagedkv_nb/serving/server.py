@@ -6,8 +6,8 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 
-from .contiguous import STATES
-from .parameter import positive_int
+from ..contiguous import STATES
+from ..parameter import positive_int
 
 
 @dataclass(eq=False, slots=True)
@@ -51,7 +51,7 @@ class Server:
                              f"tokens, the memory takes at most {memory.longest}")
         self.memory = memory
         self.arrivals = arrivals
-        self.clock = self.arrived = self.used = self.final = 0
+        self.iteration = self.arrived = self.used = self.final = 0
         self.waiting, self.running = deque(), {}  # running: in order of admission
         self.finished, self.history = [], []
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
@@ -66,24 +66,24 @@ class Server:
 
     def step(self):
         """One iteration."""
-        if self.arrivals is not None and self.clock < len(self.arrivals):
-            self._arrive(self.arrivals[self.clock])
+        if self.arrivals is not None and self.iteration < len(self.arrivals):
+            self._arrive(self.arrivals[self.iteration])
         while not self._blocked and self._head():
             self._admit(self._head())
         self.memory.grow(self._preempt)
         self.used += len(self.running)
         states = self.memory.account(self.final, self.used)
         self.history.append((len(self.running), len(self.waiting), *states))
-        for request in self._ends.pop(self.clock, ()):
-            if request.ends == self.clock:
+        for request in self._ends.pop(self.iteration, ()):
+            if request.ends == self.iteration:
                 self._leave(request, request.final)
                 self.finished.append(request)
-        self.clock += 1
+        self.iteration += 1
 
     def _arrive(self, count):
         """The workload's next requests join the queue."""
         for _ in range(count):
-            request = Request(self.arrived, *next(self._source), self.clock)
+            request = Request(self.arrived, *next(self._source), self.iteration)
             self.waiting.append(request)
             self.arrived += 1
 
@@ -101,15 +101,15 @@ class Server:
             self.running[self.waiting.popleft()] = None
             self.used += request.n_tokens
             self.final += request.final
-            request.admitted = self.clock
-            request.ends = self.clock + request.final - request.n_tokens - 1
+            request.admitted = self.iteration
+            request.ends = self.iteration + request.final - request.n_tokens - 1
             self._ends[request.ends].append(request)
 
     def _preempt(self):
         """Send the youngest request back to the head of the queue: its tokens are lost
         and will be recomputed when it is admitted again."""
         request = next(reversed(self.running))
-        request.n_tokens = request.tokens_before(self.clock)
+        request.n_tokens = request.tokens_before(self.iteration)
         request.recomputed_tokens += request.n_tokens
         request.preemptions += 1
         request.ends = -1

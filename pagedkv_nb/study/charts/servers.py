@@ -2,7 +2,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from .style import COLOURS, POINTS, canvas
+from ..style import COLOURS, POINTS, canvas
 
 
 def measured_servers(table, labels, title):

@@ -1,9 +1,8 @@
 """Start-ups of real servers (kv_logs.csv), and the deployment that predicts each."""
 import pandas as pd
 
-from .facts import facts
-from .model import Model
-from .sizing import Deployment
+from ..facts import facts
+from ..sizing import Deployment, Model
 
 
 def logged_servers():

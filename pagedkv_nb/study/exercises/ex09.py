@@ -1,4 +1,4 @@
-"""The judges of notebook 06."""
+"""The judges of notebook 09."""
 
 
 def exercise_1(answer):

@@ -1,8 +1,8 @@
 """Run the notebooks headlessly: all of them in parallel, or one with other parameters.
 
-    python -m pagedkv_nb.study.runner                         all: rewrites notebooks/ and figures/
-    python -m pagedkv_nb.study.runner --only 05 06            only these, likewise
-    python -m pagedkv_nb.study.runner 05 page_size=32 seed=7  one: into build/
+    python -m pagedkv_nb.study.run                         all: rewrites notebooks/ and figures/
+    python -m pagedkv_nb.study.run --only 05 06            only these, likewise
+    python -m pagedkv_nb.study.run 05 page_size=32 seed=7  one: into build/
 """
 import os
 import sys

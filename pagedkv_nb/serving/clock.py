@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .facts import fact
-from .parameter import number, positive_int
+from ..facts import fact
+from ..parameter import number, positive_int
 
 EFFICIENCY = 0.74  # median of 143 measured points, kernels.csv
 
 
 @dataclass(frozen=True)
-class TimeModel:
+class Clock:
     """What an iteration has to read and to compute.
 
     It reads the weights once and every cached token once, or multiplies every parameter
@@ -68,12 +68,6 @@ def gain(model, batches, cached_tokens):
     an iteration does nothing but read: bandwidth and efficiency cancel."""
     read = [model.weight_bytes + n * model.kv_bytes_per_token for n in cached_tokens]
     return batches[0] / batches[1] * read[1] / read[0]
-
-
-def poisson_arrivals(rate_per_s, duration_s, rng):
-    """Arrival times in seconds, at that mean rate, before `duration_s`."""
-    mean = number("rate_per_s", rate_per_s) * number("duration_s", duration_s)
-    return np.sort(rng.uniform(0, duration_s, rng.poisson(mean)))
 
 
 def knee(rates, latency_s, level_s):

@@ -1,16 +1,15 @@
 """What GPUs have left for the KV cache beside a model: `Deployment`; as a command,
 
-    python -m pagedkv_nb.sizing config.json --gpu H100-80GB
+    python -m pagedkv_nb.sizing.deployment config.json --gpu H100-80GB
 """
 from dataclasses import dataclass
 
 from .engine import Engine
-from .facts import fact
-from .model import BYTES_PER_VALUE, GIB, KIB, MIB, Model
-from .parameter import number, positive_int
+from ..facts import fact
+from .model import GIB, Model
+from ..parameter import number, positive_int
 
-__all__ = ["BYTES_PER_VALUE", "GIB", "KIB", "MIB", "Deployment", "Model"]
-BLOCK = 16  # tokens a page of vLLM
+PAGE_SIZE = 16  # tokens a page of vLLM
 
 
 @dataclass(frozen=True)
@@ -118,16 +117,13 @@ class Deployment:
         """Sequences of n tokens at the moment of admission, which vLLM V1 prints as "maximum
         concurrency": a local layer is charged its window and a whole batch of prefill, in
         pages, with layers in equal groups (facts/servers.md)."""
-        model, pages = self.model, -(-n_tokens // BLOCK)
+        model, pages = self.model, -(-n_tokens // PAGE_SIZE)
         full, local = model.layers - model.local_layers, model.local_layers
         size = min(filter(None, (full, local)))
         groups = -(-full // size), -(-local // size)
-        page = size * BLOCK * model.kv_bytes_on(self.n_gpus, 1, dtype) / model.layers
+        page = size * PAGE_SIZE * model.kv_bytes_on(self.n_gpus, 1, dtype) / model.layers
         charged = min(n_tokens, model.window - 1 + self.load()[1])
-        each = groups[0] * pages + groups[1] * (-(-charged // BLOCK) + 1)
+        each = groups[0] * pages + groups[1] * (-(-charged // PAGE_SIZE) + 1)
         return self.kv_budget_bytes // page / each
 
 
-if __name__ == "__main__":
-    from .budget import main
-    raise SystemExit(main())

@@ -28,7 +28,7 @@ def counted_parameters(config, shape):
     if damaged(config) or not (hidden and vocab and inner):
         return 0, 0
     dense, experts = feed_forward(config, get, (n_layers, hidden, inner))
-    mixing = sum(attention(config, get, hidden, i) for i in range(n_layers))
+    mixing = sum(attention_parameters(config, get, hidden, i) for i in range(n_layers))
     tied = config.get("tie_word_embeddings",
                       str(config.get("model_type")).startswith(TIED)) is True
     return vocab * hidden * (1 if tied else 2) + mixing + dense, experts
@@ -72,7 +72,7 @@ def mixed_layers(config, get, n_layers):
     return max(n_layers // max(step, 1) - get.get("first_k_dense_replace", 0), 0)
 
 
-def attention(config, get, hidden, i):
+def attention_parameters(config, get, hidden, i):
     """Parameters of what mixes tokens in layer i: attention, or a state."""
     kind, heads = layer_word(config, i), get["q_heads"]
     if kind in ("-", "E"):

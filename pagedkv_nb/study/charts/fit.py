@@ -1,7 +1,7 @@
 """How many requests fit, over models and GPUs."""
 import numpy as np
 
-from .style import COLOURS, POINTS, canvas, log2_axis
+from ..style import COLOURS, POINTS, canvas, log2_axis
 
 
 def requests_that_fit(table, title):

@@ -1,14 +1,8 @@
 """A server whose iterations take time: requests a second, and how long each waits."""
 import numpy as np
-import pandas as pd
 
-from .contiguous import STATES
-from .facts import facts
-from .memory import PagedMemory, ReservedMemory
-from .model import Model
-from .serving import Server, account_table
-from .timing import TimeModel
-from .workload import read_workload
+from ..contiguous import STATES
+from .server import Server, account_table
 
 
 class TimedServer(Server):
@@ -19,10 +13,10 @@ class TimedServer(Server):
     of their iteration.
     """
 
-    def __init__(self, memory, workload, time_model, arrival_s=None):
+    def __init__(self, memory, workload, clock, arrival_s=None):
         """An idle server at second 0; ValueError unless the times are in order."""
         super().__init__(memory, workload, None if arrival_s is None else ())
-        self.time_model, self.now_s = time_model, 0.0
+        self.clock, self.now_s = clock, 0.0
         self.arrival_s = None if arrival_s is None else in_order(arrival_s)
         self.iteration_s = []
         self.times_s = []  # of each request: arrival, first token, end
@@ -40,7 +34,7 @@ class TimedServer(Server):
             begun = [pair for pair in self._passing if pair[0].ends >= 0]  # and not sent back
             tokens += sum(n for _, n in begun) - len(begun)
             self._passing = []
-        seconds = self.time_model.seconds(tokens, used, running)
+        seconds = self.clock.seconds(tokens, used, running)
         self.iteration_s.append(seconds)
         self.now_s += seconds
         if begun or len(self.finished) > left:
@@ -100,7 +94,7 @@ def in_order(arrival_s):
     return times.tolist()
 
 
-def report(server, drop=0.0):
+def throughput_of(server, drop=0.0):
     """Of a timed run without its first share `drop` of iterations: requests a second, means
     over time of requests at once, and milliseconds an iteration."""
     start = int(drop * len(server.iteration_s))
@@ -113,7 +107,7 @@ def report(server, drop=0.0):
             "iteration_ms": float(1e3 * seconds.mean())}
 
 
-def window(server, start_s, end_s):
+def means_between(server, start_s, end_s):
     """Of a timed run from one second to another: means over time of the requests at once and
     of the states as shares of the memory (0..1)."""
     ends = np.cumsum(server.iteration_s)
@@ -124,15 +118,15 @@ def window(server, start_s, end_s):
             **dict(zip(STATES, means[2:] / server.memory.slots))}
 
 
-def saturate(memories, workload, time_model, n_requests):
-    """{name: report} of servers that differ in their memories, {name: memory}. Each finishes
+def saturate(memories, workload, clock, n_requests):
+    """{name: throughput_of} of servers that differ in their memories, {name: memory}. Each finishes
     so many of the same requests from a queue that is never empty; the first fifth of the
     iterations, in which the memory fills, is left out."""
-    servers = {name: TimedServer(memory, workload, time_model)
+    servers = {name: TimedServer(memory, workload, clock)
                for name, memory in memories.items()}
     for server in servers.values():
         server.finish(n_requests)
-    return {name: report(server, drop=0.2) for name, server in servers.items()}
+    return {name: throughput_of(server, drop=0.2) for name, server in servers.items()}
 
 
 def latencies(server):
@@ -145,19 +139,3 @@ def latencies(server):
     return {"time_to_first_token_s": float((first - arrived).mean()),
             "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
             "normalized_latency_s": float(((end - arrived) / outputs).mean())}
-
-
-def paper_gains(n_requests=1500, seed=42):
-    """How many times the requests a second of two of Orca's systems vLLM serves, in the
-    memories of the paper's Table 1, saturated, without host time: a row for each model."""
-    lengths = read_workload("sharegpt_paper", 20_000, np.random.RandomState(seed))
-    rows, slots = {}, facts("published").query("topic == 'paper_memory'")
-    for case, size in zip(slots["case"], slots["value"].astype(int)):
-        name, _, n_gpus, _, card = case.split()
-        memories = {"vLLM": PagedMemory(size), "Orca (Max)": ReservedMemory(size, "max", 2048),
-                    "Orca (Oracle)": ReservedMemory(size, "oracle", 2048)}
-        clock = TimeModel.of(Model.named(name), card, int(n_gpus))
-        served = saturate(memories, lengths.shorter_than(2048), clock, n_requests)
-        best = served.pop("vLLM")["requests_per_s"]
-        rows[case] = {f"over {k}": best / v["requests_per_s"] for k, v in served.items()}
-    return pd.DataFrame(rows).T

@@ -1,8 +1,8 @@
 """How often prompts find pages: in a pool, and in a cache of every size at once."""
 import numpy as np
 
-from .paging import OutOfPages
-from .prefix import PrefixPool, PrefixRequest
+from ..paging import OutOfPages
+from ..prefix import PrefixPool, PrefixRequest
 
 
 class TimedPool(PrefixPool):
@@ -12,27 +12,27 @@ class TimedPool(PrefixPool):
     def __init__(self, total_pages, page_size=16):
         """At time 0; else as `PrefixPool`."""
         super().__init__(total_pages, page_size)
-        self.now, self.lives, self._since = 0.0, [], {}
+        self.now_s, self.lives, self._since = 0.0, [], {}
 
     def release(self, page):
         """As `PrefixPool.release`, noting when."""
         super().release(page)
-        self._since[page] = self.now
+        self._since[page] = self.now_s
 
     def _pop_idle(self):
         """As `PrefixPool._pop_idle`, noting how long the page was idle."""
         page = super()._pop_idle()
-        self.lives.append(self.now - self._since[page])
+        self.lives.append(self.now_s - self._since[page])
         return page
 
 
-def serve(prompts, pools, server_of=None):
+def serve_prompts(prompts, pools, server_of=None):
     """Tokens found by each prompt: a request comes, looks, computes and leaves before the
     next. `server_of` gives the pool's number of each; a prompt too long for it finds none."""
     found, server_of = [], server_of or [0] * len(prompts.keys)
     for keys, n, now, s in zip(prompts.keys, prompts.n_tokens, prompts.seconds, server_of):
         pool = pools[s]
-        pool.now = now
+        pool.now_s = now
         try:
             request = PrefixRequest(pool, n, keys)
         except OutOfPages:
@@ -45,7 +45,7 @@ def serve(prompts, pools, server_of=None):
 
 def pages_found(prompts, pool):
     """Share of the full pages that are found, 0..1, when `pool` serves the prompts."""
-    return sum(serve(prompts, [pool])) / prompts.page_size / max(1, prompts.n_asked)
+    return sum(serve_prompts(prompts, [pool])) / prompts.page_size / max(1, prompts.n_asked)
 
 
 def sessions(prompts):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from io import StringIO
 
-from .parameter import positive_int, shown
-from .prefix import page_keys
+from ..parameter import positive_int, shown
+from ..prefix import page_keys
 from .trace import is_trace, text_of
 
-BLOCK = 512  # tokens an id of Mooncake's stands for
+TOKENS_PER_ID = 512  # that an id of Mooncake's stands for
 SHIPPED = ("conversation", "synthetic")
 FIELDS = ("hash_ids", "tokens", "text")
 
@@ -42,7 +42,7 @@ class Prompts:
         return -(-max(self.n_tokens) // self.page_size)
 
 
-def read_prompts(trace, page_size=BLOCK):
+def read_prompts(trace, page_size=TOKENS_PER_ID):
     """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a
     started page, standing for all before it too), `tokens` or `text`; CSV or JSONL,
     zipped or not. `timestamp` is in ms (absent: a second apart). ValueError in one line
@@ -72,22 +72,22 @@ def own(trace, page_size, problem):
 
 def shipped(name, page_size):
     """One of Mooncake's traces; pages of several blocks go by their last block's id."""
-    if page_size % BLOCK:
-        raise ValueError(f"page_size={page_size}: must be a multiple of {BLOCK}, which "
+    if page_size % TOKENS_PER_ID:
+        raise ValueError(f"page_size={page_size}: must be a multiple of {TOKENS_PER_ID}, which "
                          f"the ids of the trace {name} stand for")
-    path = files(__package__) / "data" / f"mooncake_{name}.csv.gz"
+    path = files("pagedkv_nb") / "data" / f"mooncake_{name}.csv.gz"
     rows = csv.reader(StringIO(text_of(path, f"trace={name!r}: ")))
     next(rows)  # timestamp, input_length, output_length, parent, shared
     ids, n_tokens, seconds, fresh = [], [], [], 0
     for when, n, _, parent, shared in (map(int, row) for row in rows):
-        new = -(-n // BLOCK) - shared
+        new = -(-n // TOKENS_PER_ID) - shared
         begun = ids[parent][:shared] if shared else []
         ids.append([*begun, *range(fresh, fresh + new)])
         fresh += new
         n_tokens.append(n)
         seconds.append(when / 1000)
-    step = page_size // BLOCK
-    keys = [one[step - 1:n // BLOCK:step] for one, n in zip(ids, n_tokens)]
+    step = page_size // TOKENS_PER_ID
+    keys = [one[step - 1:n // TOKENS_PER_ID:step] for one, n in zip(ids, n_tokens)]
     return Prompts(name, page_size, keys, n_tokens, seconds)
 
 

@@ -10,8 +10,8 @@ and the middle of a state is the tokens found by this operation, null if it was 
 import json
 from hashlib import sha256
 
-from .paging import OutOfPages, PagedRequest, PagePool
-from .prefix import PrefixPool, PrefixRequest, page_keys
+from ..paging import OutOfPages, PagedRequest, PagePool
+from ..prefix import PrefixPool, PrefixRequest, page_keys
 
 
 def replay(recording, pool_class=None):

@@ -2,7 +2,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from .style import (COLOURS, INK, POINTS, REQUEST_COLOURS, canvas, end_label, log2_axis,
+from ..style import (COLOURS, INK, POINTS, REQUEST_COLOURS, canvas, end_label, log2_axis,
                     on)
 
 STATE_NAMES = {"used": "used", "reserved": "reserved", "internal": "internal frag.",

@@ -7,7 +7,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from .style import COLOURS, POINTS, REQUEST_COLOURS, on
+from ..style import COLOURS, POINTS, REQUEST_COLOURS, on
 
 PALETTE = REQUEST_COLOURS[:6]  # pale yellow could not be told from white
 LETTER = 7.5  # points

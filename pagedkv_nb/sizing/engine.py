@@ -1,9 +1,9 @@
 """What a serving engine takes beside weights and KV cache, by its version (engines.csv)."""
 from dataclasses import dataclass
 
-from .facts import fact
+from ..facts import fact
+from .model import GIB
 
-GIB = 2**30
 LARGE = 70  # GiB reported, from which a card counts as large
 STAND_IN = (128256, 4096, 14336)  # Llama-3.1-8B, where a model's sizes are not known
 

@@ -8,7 +8,7 @@ class Recorder:
 
     def __init__(self, server):
         """Nothing noted; takes the memory's place."""
-        self.server, self.memory, self.begin = server, server.memory, server.clock
+        self.server, self.memory, self.begin = server, server.memory, server.iteration
         self.held, self.rows = {}, []
         server.memory = self
 
@@ -20,11 +20,11 @@ class Recorder:
         """The memory's account, after a look at every request."""
         seen = {}
         for request in self.server.running:
-            tokens = request.tokens_before(self.server.clock + 1)
+            tokens = request.tokens_before(self.server.iteration + 1)
             for place in self.memory.pieces(request):
                 seen[request.number, *place] = tokens
                 tokens -= place[1]
-        self.note(seen, self.server.clock - self.begin)
+        self.note(seen, self.server.iteration - self.begin)
         return self.memory.account(final, used)
 
     def note(self, seen, now):

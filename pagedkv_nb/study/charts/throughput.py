@@ -2,7 +2,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from .style import COLOURS, POINTS, REQUEST_COLOURS, canvas, end_label
+from ..style import COLOURS, POINTS, REQUEST_COLOURS, canvas, end_label
 
 SYSTEM_COLOURS = dict(zip(("Orca (Max)", "Orca (Pow2)", "Orca (Oracle)", "vLLM"),
                           ("#6B6B6B", "#A87400", "#A8508A", COLOURS["paged"])))

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from .style import COLOURS, POINTS, REQUEST_COLOURS, canvas, end_label, on
+from ..style import COLOURS, POINTS, REQUEST_COLOURS, canvas, end_label, on
 
 
 class Diary:
@@ -95,7 +95,7 @@ def _trace(ax, trace, rows, colour):
                 weight="bold")
 
 
-def return_times(curve, pools, title):
+def return_times_chart(curve, pools, title):
     """The `share` of pages asked that return within `seconds`, as a line; for each of
     `pools` its `hit_rate` at the `life_s` of an idle page, with its `label`."""
     fig, ax = canvas(title, 3.4)
@@ -113,7 +113,7 @@ def return_times(curve, pools, title):
     return fig
 
 
-def sizes(least, most):
+def cache_sizes(least, most):
     """Cache sizes from `least` to `most` pages, 24 to a factor of ten."""
     steps = int(24 * np.log10(max(most / least, 1))) + 2
     return np.unique(np.geomspace(least, max(most, least), steps).astype(int))

@@ -1,7 +1,7 @@
 """The memories a simulated server can have: reservations, or pages."""
-from .contiguous import RESERVATIONS, BuddyAllocator, account
-from .paging import PagedRequest, PagePool
-from .parameter import choice, number, positive_int
+from ..contiguous import RESERVATIONS, BuddyAllocator, account
+from ..paging import PagedRequest, PagePool
+from ..parameter import choice, number, positive_int
 
 
 class ReservedMemory:

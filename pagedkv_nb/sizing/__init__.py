@@ -1,0 +1,8 @@
+"""What a token of KV cache costs, and what GPUs have left for it beside a model."""
+from .budget import budget, remarks, report
+from .deployment import Deployment
+from .engine import Engine
+from .model import BYTES_PER_VALUE, GIB, KIB, MIB, Model
+
+__all__ = ["BYTES_PER_VALUE", "GIB", "KIB", "MIB", "Deployment", "Engine", "Model", "budget",
+           "remarks", "report"]
