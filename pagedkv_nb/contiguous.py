@@ -1,4 +1,6 @@
 """Memory handed out as one contiguous piece a request: how much, where, what is lost."""
+from bisect import bisect
+
 from .parameter import positive_int, positive_ints, total
 
 STATES = ("used", "reserved", "internal", "external")
@@ -7,15 +9,6 @@ STATES = ("used", "reserved", "internal", "external")
 def next_power_of_two(n):
     """The smallest power of two that is at least n."""
     return 1 << (n - 1).bit_length()
-
-
-# Slots reserved for a prompt and an output, at most `longest` together (paper, section 6.1).
-RESERVATIONS = {
-    "max": lambda prompt, output, longest: longest,
-    "pow2": lambda prompt, output, longest: min(
-        prompt + next_power_of_two(output), longest),
-    "oracle": lambda prompt, output, longest: prompt + output,
-}
 
 
 class BuddyAllocator:
@@ -58,104 +51,40 @@ class BuddyAllocator:
         self.free_blocks[order][address] = None
 
 
-class PlainFirstFit:
-    """Pieces of exactly the size asked for, in the first hole that is large enough: each
-    search walks over all pieces."""
-
-    def __init__(self, slots):
-        """One hole: the whole memory."""
-        self.slots = positive_int("slots", slots)
-        self.used_pieces = {}  # address -> size, in order of address
-
-    def allocate(self, size):
-        """The address of a piece of `size` slots; None if no hole is large enough."""
-        address = 0
-        for start, length in self.used_pieces.items():
-            if start - address >= size:
-                break
-            address = start + length
-        if address + size > self.slots:
-            return None
-        self.used_pieces = dict(sorted([*self.used_pieces.items(), (address, size)]))
-        return address
-
-    def release(self, address):
-        """Free a piece; ValueError if it is not in use."""
-        if address not in self.used_pieces:
-            raise ValueError(f"address {address}: no piece in use starts there")
-        del self.used_pieces[address]
-
-
 class FirstFitAllocator:
-    """The same choices as `PlainFirstFit`, found in a tree over the holes.
-
-    The memory is cut into regions; a leaf of the tree knows the largest hole that starts
-    in its region, and a node the larger of its two children.
-    """
+    """Pieces of exactly the size asked for, in the first hole that is large enough."""
 
     def __init__(self, slots):
         """One hole: the whole memory."""
         self.slots = positive_int("slots", slots)
+        self.holes = [(0, slots)]  # (address, size), in order of address
         self.used_pieces = {}  # address -> size
-        self._shift = max(0, slots.bit_length() - 11)  # at most 2,048 regions
-        self._leaves = 1 << slots.bit_length() - self._shift
-        self._largest = [0] * (2 * self._leaves)
-        self._holes = [{} for _ in range(self._leaves)]  # by region: start -> size
-        self._starts = {}  # end of a hole -> its start
-        self._update(self._add_hole(0, slots))
 
     def allocate(self, size):
         """The address of a piece of `size` slots; None if no hole is large enough."""
-        if self._largest[1] < size:
-            return None
-        node = 1
-        while node < self._leaves:
-            node *= 2
-            if self._largest[node] < size:
-                node += 1
-        region = node - self._leaves
-        holes = self._holes[region]
-        address = min(start for start, length in holes.items() if length >= size)
-        length = self._take_hole(address)
-        rest = self._add_hole(address + size, length - size) if length > size else region
-        self._update(region, rest)
-        self.used_pieces[address] = size
-        return address
+        for i, (address, length) in enumerate(self.holes):
+            if length >= size:
+                rest = [(address + size, length - size)] if length > size else []
+                self.holes[i:i + 1] = rest
+                self.used_pieces[address] = size
+                return address
+        return None
 
     def release(self, address):
         """Free a piece and merge it with the holes beside it; ValueError if it is not in
         use."""
         if address not in self.used_pieces:
             raise ValueError(f"address {address}: no piece in use starts there")
-        end = right = address + self.used_pieces.pop(address)
-        if end in self._holes[right >> self._shift]:
-            end += self._take_hole(right)
-        if address in self._starts:
-            address = self._starts[address]
-            self._take_hole(address)
-        self._update(self._add_hole(address, end - address), right >> self._shift)
-
-    def _add_hole(self, start, length):
-        """Note a hole; returns its region, to be updated."""
-        self._starts[start + length] = start
-        self._holes[start >> self._shift][start] = length
-        return start >> self._shift
-
-    def _take_hole(self, start):
-        """Forget a hole; returns its size. Its region is to be updated."""
-        length = self._holes[start >> self._shift].pop(start)
-        del self._starts[start + length]
-        return length
-
-    def _update(self, *regions):
-        """Bring the nodes above regions up to date, as far as they change."""
-        largest = self._largest
-        for region in set(regions):
-            node, value = self._leaves + region, max(self._holes[region].values(), default=0)
-            while node and largest[node] != value:
-                largest[node] = value
-                node //= 2
-                value = max(largest[2 * node], largest[2 * node + 1])
+        size = self.used_pieces.pop(address)
+        first = after = bisect(self.holes, (address, 0))  # the holes behind the piece
+        if after < len(self.holes) and self.holes[after][0] == address + size:
+            size += self.holes[after][1]
+            after += 1
+        if first and sum(self.holes[first - 1]) == address:
+            first -= 1
+            address, length = self.holes[first]
+            size += length
+        self.holes[first:after] = [(address, size)]
 
 
 def account(slots, asked, final, used):

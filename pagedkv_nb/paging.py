@@ -1,5 +1,4 @@
 """A pool of pages with ref counts, and requests that reach them through a block table."""
-from itertools import repeat
 from operator import index
 
 from .parameter import positive_int, positive_ints, total
@@ -19,7 +18,6 @@ class PagePool:
         self.page_size = positive_int("page_size", page_size)
         self._free = list(range(self.total_pages))[::-1]  # a stack: last freed, first taken
         self._ref_counts = {}  # pages in use only
-        self._writers = {}  # page -> the request that fills it without asking, until told
 
     @property
     def n_free(self):
@@ -44,38 +42,24 @@ class PagePool:
 
     def allocate(self):
         """Take a free page, with ref count 1; OutOfPages if there is none."""
-        if not self._free:
+        if not self.n_free:
             raise OutOfPages(f"all {self.total_pages} pages are in use")
-        page = self._free.pop()
+        page = self._next_free()
         self._ref_counts[page] = 1
         return page
 
-    def take(self, n):
-        """n free pages at once, each with ref count 1; OutOfPages if there are fewer."""
-        left = self.n_free - n
-        if not 0 <= left <= self.n_free:
-            raise OutOfPages(f"pages needed: {n}, free: {self.n_free}")
-        pages = self._free[left:][::-1]
-        del self._free[left:]
-        self._ref_counts.update(zip(pages, repeat(1)))
-        return pages
-
     def share(self, page):
         """Add a holder to a page in use; ValueError if it is free."""
-        self._ref_counts[page] = (self._ref_counts.get(page) or self._held(page)) + 1
-        if page in self._writers:
-            self._writers.pop(page)._own_until = 0  # it must look again
+        self._ref_counts[page] = self._held(page) + 1
 
     def release(self, page):
         """Remove a holder; the last one frees the page. ValueError if it is free already."""
-        count = self._ref_counts.get(page) or self._held(page)
+        count = self._held(page)
         if count > 1:
             self._ref_counts[page] = count - 1
         else:
             del self._ref_counts[page]
-            self._free.append(page)
-            if page in self._writers:
-                self._writers.pop(page)._own_until = 0  # it must look again
+            self._put_back(page)
 
     def cow_copy(self, page):
         """A page its holder may write: the same one if nobody else holds it, else a new
@@ -90,15 +74,22 @@ class PagePool:
 
     def _held(self, page):
         """The ref count of a page in use; ValueError if it is free."""
-        if not self.ref_count(page):
+        count = self.ref_count(page)
+        if not count:
             raise ValueError(f"page {page} is free: nobody holds it")
-        return self._ref_counts[page]
+        return count
+
+    def _next_free(self):
+        """Take out the free page that is used next: the one freed last."""
+        return self._free.pop()
+
+    def _put_back(self, page):
+        """Keep a page whose last holder has left."""
+        self._free.append(page)
 
 
 class PagedRequest:
     """One sequence: a block table that grows by a page every `page_size` tokens."""
-
-    __slots__ = ("pool", "name", "n_tokens", "_table", "_own_until", "__weakref__")
 
     def __init__(self, pool, name=""):
         """An empty request that takes its pages from the pool."""
@@ -106,7 +97,6 @@ class PagedRequest:
         self.name = name
         self.n_tokens = 0
         self._table = []
-        self._own_until = 0  # tokens it may have before it must look at its last page
 
     @property
     def block_table(self):
@@ -117,36 +107,19 @@ class PagedRequest:
         """Make room for more tokens. Returns None, or (old, new) if the partly filled
         last page was shared and was swapped for a private one: the caller copies its
         contents. ValueError for fewer than 1 token; OutOfPages changes nothing."""
-        if n_tokens == 1 and self.n_tokens < self._own_until:
-            self.n_tokens += 1  # the common case: room in a page of our own
-            return None
-        if n_tokens == 1 and self.n_tokens == self._own_until:
-            return self._append_page()
-        return self._append_pages(n_tokens)
-
-    def _append_page(self):
-        """`append` of one token that starts a page."""
-        page = self.pool.allocate()
-        self.pool._writers[page] = self
-        self._table.append(page)
-        self._own_until += self.pool.page_size
-        self.n_tokens += 1
-
-    def _append_pages(self, n_tokens):
-        """`append` in general: count the pages first, then change."""
         if index(n_tokens) < 1:
             raise ValueError(f"n_tokens={n_tokens}: must be a whole number, at least 1")
-        pool, table, total = self.pool, self._table, self.n_tokens + n_tokens
-        swap = self.n_tokens < len(table) * pool.page_size and pool._held(table[-1]) > 1
-        n_new = -(-total // pool.page_size) - len(table)
-        if n_new + swap > pool.n_free:
-            raise OutOfPages(f"pages needed: {n_new + swap}, free: {pool.n_free}")
-        moved = (table[-1], pool.cow_copy(table[-1])) if swap else None
-        if moved:
+        pool, table, moved = self.pool, self._table, None
+        partly_filled = self.n_tokens < len(table) * pool.page_size
+        must_copy = partly_filled and pool._held(table[-1]) > 1
+        n_new = pages_for(self.n_tokens + n_tokens, pool.page_size) - len(table)
+        if n_new + must_copy > pool.n_free:
+            raise OutOfPages(f"pages needed: {n_new + must_copy}, free: {pool.n_free}")
+        if must_copy:
+            moved = table[-1], pool.cow_copy(table[-1])
             table[-1] = moved[1]
-        table += pool.take(n_new)
-        self.n_tokens, self._own_until = total, len(table) * pool.page_size
-        pool._writers[table[-1]] = self
+        table += [pool.allocate() for _ in range(n_new)]
+        self.n_tokens += n_tokens
         return moved
 
     def fork(self, name=""):
@@ -161,7 +134,12 @@ class PagedRequest:
         """Give every page back, last first; the request is empty, ready for new use."""
         while self._table:
             self.pool.release(self._table.pop())
-        self.n_tokens = self._own_until = 0
+        self.n_tokens = 0
+
+
+def pages_for(n_tokens, page_size):
+    """Pages that hold so many tokens (a number or an array): the division rounded up."""
+    return -(-n_tokens // page_size)
 
 
 def paged_utilisation(lengths, page_size):
@@ -169,11 +147,8 @@ def paged_utilisation(lengths, page_size):
     ValueError if there are none or one is not positive."""
     page_size = positive_int("page_size", page_size)
     lengths = positive_ints("lengths", lengths)
-    return total(lengths) / (page_size * pages_for(lengths, page_size))
-
-
-def pages_for(lengths, page_size):
-    """Pages that hold all of the lengths, a list or an array."""
     if hasattr(lengths, "sum"):
-        return int((-(-lengths // page_size)).sum())
-    return sum(-(-n // page_size) for n in lengths)
+        pages = pages_for(lengths, page_size)
+    else:
+        pages = [pages_for(n, page_size) for n in lengths]
+    return total(lengths) / (page_size * total(pages))

@@ -64,8 +64,7 @@ class PrefixPool(PagePool):
     def remember(self, page, key):
         """Let a page in use be found by `key`, a second time if need be, and after the pages
         that hold the same already. ValueError if it is free or has another key."""
-        if page not in self._ref_counts:
-            self._held(page)  # says why not
+        self._held(page)  # or it says why not
         if self._key_of.get(page, key) != key:
             raise ValueError(f"page {page}: it is remembered by another key")
         if key not in self._pages_of:
@@ -77,21 +76,6 @@ class PrefixPool(PagePool):
         """Free pages that are left when these are held."""
         return self.n_free - sum(page in self._idle for page in pages)
 
-    def allocate(self):
-        """Take a page without a key, else forget the one idle for longest and take that;
-        OutOfPages if every page is in use."""
-        if not self._free and self._idle:
-            page = self._pop_idle()
-            self._forget(page)
-            self._free.append(page)
-        return super().allocate()
-
-    def take(self, n):
-        """n pages as n times `allocate`; OutOfPages, and no change, if fewer are free."""
-        if not 0 <= n <= self.n_free:
-            raise OutOfPages(f"pages needed: {n}, free: {self.n_free}")
-        return [self.allocate() for _ in range(n)]
-
     def share(self, page):
         """Add a holder to a page in use, or the first to an idle one that is remembered;
         ValueError for any other free page."""
@@ -101,13 +85,6 @@ class PrefixPool(PagePool):
         else:
             super().share(page)
 
-    def release(self, page):
-        """As `PagePool.release`; the last holder leaves a remembered page to wait."""
-        super().release(page)
-        if page in self._key_of and page not in self._ref_counts:
-            self._free.pop()  # where it was just put
-            self._idle[page] = None
-
     def cow_copy(self, page):
         """As `PagePool.cow_copy`; a page about to be written in place is forgotten."""
         new = super().cow_copy(page)
@@ -115,9 +92,26 @@ class PrefixPool(PagePool):
             self._forget(page)
         return new
 
-    def _pop_idle(self):
-        """Take the page that has been idle for longest out of the queue."""
-        return self._idle.popitem(last=False)[0]
+    def victim(self):
+        """The idle page that is forgotten next, the one idle for longest: the eviction rule."""
+        return next(iter(self._idle))
+
+    def _next_free(self):
+        """Take out a page without a key; if there is none, an idle one is forgotten."""
+        return super()._next_free() if self._free else self._evict(self.victim())
+
+    def _put_back(self, page):
+        """A remembered page waits where it can be found."""
+        if page in self._key_of:
+            self._idle[page] = None
+        else:
+            super()._put_back(page)
+
+    def _evict(self, page):
+        """Take an idle page out of the queue and forget what it holds."""
+        del self._idle[page]
+        self._forget(page)
+        return page
 
     def _forget(self, page):
         """The page can no longer be found."""
@@ -134,8 +128,6 @@ class PrefixRequest(PagedRequest):
     `n_found` is how many tokens of the prompt were not computed again.
     """
 
-    __slots__ = ("n_found",)
-
     def __init__(self, pool, n_tokens, keys=(), name=""):
         """A request with its whole prompt: at least one token is computed, so the page of
         the last is never found. `keys` are those of its full pages (fewer: the rest is not
@@ -150,7 +142,7 @@ class PrefixRequest(PagedRequest):
             raise OutOfPages(f"pages needed: {n_new}, free: {pool.room_beside(found)}")
         for page in found:
             pool.share(page)
-        self._table = found + pool.take(n_new)
+        self._table = found + [pool.allocate() for _ in range(n_new)]
         self.n_tokens, self.n_found = n_tokens, len(found) * pool.page_size
         self._remember(len(found), keys[len(found):])
 

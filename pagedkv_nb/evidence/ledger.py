@@ -6,10 +6,9 @@ that we can name; or it is wrong.
 import numpy as np
 import pandas as pd
 
-from ..contiguous import RESERVATIONS
 from ..facts import facts
 from ..paging import PagedRequest, PagePool, paged_utilisation
-from ..serving import Clock, PagedMemory, ReservedMemory, Server, saturate, steady_state
+from ..serving import POLICIES, Clock, Server, saturate, steady_state
 from ..sizing import GIB, MIB, Model
 from ..traffic import article_distribution, article_lengths, read_workload
 
@@ -46,7 +45,7 @@ def systems():
     """Which systems use 20 to 38 %, and which of them reserve the maximum."""
     used = facts("published").query("topic == 'fig2' and quantity == 'used'")
     orca = used[used["case"] != "vLLM"]["value"]
-    asked = [reserve(160, 340, 2048) for reserve in RESERVATIONS.values()]
+    asked = [policy.reserve(160, 340, 2048) for policy in POLICIES.values() if policy.reserve]
     naive = orca[[slots == 2048 for slots in asked]]  # those that reserve the maximum
     yield judge("naive systems use", "20-38%", " / ".join(f"{u:.1%}" for u in orca),
                 (round(naive.min(), 2), round(naive.max(), 2)) == (0.20, 0.38),
@@ -126,8 +125,8 @@ def conclusions():
     at_end = 2048 / (16 * (probability @ -(-lengths // 16)))
     requests = read_workload("sharegpt_paper", 20_000, np.random.RandomState(0)).shorter_than(2048)
     at_once = []
-    for memory in (PagedMemory(15728), ReservedMemory(15728, "max", 2048)):
-        server = Server(memory, requests)
+    for name in ("paged", "max"):
+        server = Server(POLICIES[name].memory(15728, 2048), requests)
         server.run(20_000)
         at_once.append(steady_state(server)["requests_at_once"])
     times = at_once[0] / at_once[1]
@@ -159,8 +158,8 @@ def paper_gains(n_requests=1500, seed=42):
     rows, slots = {}, facts("published").query("topic == 'paper_memory'")
     for case, size in zip(slots["case"], slots["value"].astype(int)):
         name, _, n_gpus, _, card = case.split()
-        memories = {"vLLM": PagedMemory(size), "Orca (Max)": ReservedMemory(size, "max", 2048),
-                    "Orca (Oracle)": ReservedMemory(size, "oracle", 2048)}
+        memories = {policy.label: policy.memory(size, 2048) for policy in
+                    (POLICIES["paged"], POLICIES["max"], POLICIES["oracle"])}
         clock = Clock.of(Model.named(name), card, int(n_gpus))
         served = saturate(memories, lengths.shorter_than(2048), clock, n_requests)
         best = served.pop("vLLM")["requests_per_s"]

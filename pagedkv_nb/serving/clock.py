@@ -68,14 +68,3 @@ def gain(model, batches, cached_tokens):
     an iteration does nothing but read: bandwidth and efficiency cancel."""
     read = [model.weight_bytes + n * model.kv_bytes_per_token for n in cached_tokens]
     return batches[0] / batches[1] * read[1] / read[0]
-
-
-def knee(rates, latency_s, level_s):
-    """The rate at which a latency first reaches that level, on the straight line between the
-    rates tried; NaN if it does from the first of them on, or never."""
-    latency_s = np.asarray(latency_s)
-    above = np.append(latency_s >= level_s, True)
-    i = int(above.argmax())
-    if i in (0, len(latency_s)):
-        return float("nan")
-    return float(np.interp(level_s, latency_s[i - 1:i + 1], np.asarray(rates)[i - 1:i + 1]))

@@ -14,14 +14,14 @@ class TimedPool(PrefixPool):
         super().__init__(total_pages, page_size)
         self.now_s, self.lives, self._since = 0.0, [], {}
 
-    def release(self, page):
-        """As `PrefixPool.release`, noting when."""
-        super().release(page)
+    def _put_back(self, page):
+        """As `PrefixPool` does, noting when."""
+        super()._put_back(page)
         self._since[page] = self.now_s
 
-    def _pop_idle(self):
-        """As `PrefixPool._pop_idle`, noting how long the page was idle."""
-        page = super()._pop_idle()
+    def victim(self):
+        """As `PrefixPool.victim`, noting how long the page was idle."""
+        page = super().victim()
         self.lives.append(self.now_s - self._since[page])
         return page
 

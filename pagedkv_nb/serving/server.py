@@ -2,11 +2,8 @@
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import cycle
+from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-
-from ..contiguous import STATES
 from ..parameter import positive_int
 
 
@@ -35,6 +32,15 @@ class Request:
         return self.n_tokens + iteration - self.admitted
 
 
+class Step(NamedTuple):
+    """What happened in one iteration."""
+
+    admitted: list  # requests whose prompts (and lost tokens) were computed in it
+    running: int  # requests that wrote a token
+    used: int  # tokens in the memory then
+    finished: list  # requests that wrote their last
+
+
 class Server:
     """First come, first served; a token an iteration for every running request.
 
@@ -45,7 +51,8 @@ class Server:
 
     def __init__(self, memory, workload, arrivals=None):
         """An idle server; ValueError if its memory cannot hold the longest request."""
-        longest = int(workload.lengths.max())
+        pairs = list(zip(map(int, workload.prompt), map(int, workload.output)))
+        longest = max(map(sum, pairs))
         if longest > memory.longest:
             raise ValueError(f"workload={workload.name!r}: has a request of {longest} "
                              f"tokens, the memory takes at most {memory.longest}")
@@ -53,39 +60,48 @@ class Server:
         self.arrivals = arrivals
         self.iteration = self.arrived = self.used = self.final = 0
         self.waiting, self.running = deque(), {}  # running: in order of admission
-        self.finished, self.history = [], []
+        self.finished = []
+        self.history = []  # of each iteration: running, waiting, and the states in slots
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
         self._blocked = False  # the head of the queue found no room, none was freed since
-        self._source = cycle(zip(workload.prompt.tolist(), workload.output.tolist()))
+        self._source = cycle(pairs)
 
     def run(self, iterations):
-        """Step that often; the account of every iteration so far, in slots."""
+        """Step that often."""
         for _ in range(positive_int("iterations", iterations)):
             self.step()
-        return pd.DataFrame(account_table(self.history), columns=["running", "waiting", *STATES])
 
     def step(self):
-        """One iteration."""
+        """One iteration; returns what happened in it."""
         if self.arrivals is not None and self.iteration < len(self.arrivals):
             self._arrive(self.arrivals[self.iteration])
-        while not self._blocked and self._head():
-            self._admit(self._head())
+        admitted = self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
-        self.used += len(self.running)
+        running = len(self.running)
+        self.used += running
         states = self.memory.account(self.final, self.used)
-        self.history.append((len(self.running), len(self.waiting), *states))
-        for request in self._ends.pop(self.iteration, ()):
-            if request.ends == self.iteration:
-                self._leave(request, request.final)
-                self.finished.append(request)
+        self.history.append((running, len(self.waiting), *states))
+        admitted = [request for request in admitted if request.ends >= 0]  # not sent back
+        step = Step(admitted, running, self.used, self._let_go())
         self.iteration += 1
+        return step
 
     def _arrive(self, count):
         """The workload's next requests join the queue."""
         for _ in range(count):
-            request = Request(self.arrived, *next(self._source), self.iteration)
-            self.waiting.append(request)
+            self.waiting.append(Request(self.arrived, *next(self._source), self.iteration))
             self.arrived += 1
+
+    def _admit_while_there_is_room(self):
+        """Let the head of the queue run, again and again; returns who came in."""
+        admitted = []
+        while not self._blocked and (request := self._head()):
+            request.n_tokens = request.n_tokens or request.prompt
+            self._blocked = not self.memory.admit(request)
+            if not self._blocked:
+                self._start(self.waiting.popleft())
+                admitted.append(request)
+        return admitted
 
     def _head(self):
         """The request whose turn it is, or None if nobody waits."""
@@ -93,17 +109,14 @@ class Server:
             self._arrive(1)
         return self.waiting[0] if self.waiting else None
 
-    def _admit(self, request):
-        """Let the head of the queue run, if the memory has room for the tokens it has."""
-        request.n_tokens = request.n_tokens or request.prompt
-        self._blocked = not self.memory.admit(request)
-        if not self._blocked:
-            self.running[self.waiting.popleft()] = None
-            self.used += request.n_tokens
-            self.final += request.final
-            request.admitted = self.iteration
-            request.ends = self.iteration + request.final - request.n_tokens - 1
-            self._ends[request.ends].append(request)
+    def _start(self, request):
+        """A request that has its room begins to write."""
+        self.running[request] = None
+        self.used += request.n_tokens
+        self.final += request.final
+        request.admitted = self.iteration
+        request.ends = self.iteration + request.final - request.n_tokens - 1
+        self._ends[request.ends].append(request)
 
     def _preempt(self):
         """Send the youngest request back to the head of the queue: its tokens are lost
@@ -116,6 +129,15 @@ class Server:
         self._leave(request, request.n_tokens)
         self.waiting.appendleft(request)
 
+    def _let_go(self):
+        """Those who have written their last token leave; returns them."""
+        ended = [request for request in self._ends.pop(self.iteration, ())
+                 if request.ends == self.iteration]
+        for request in ended:
+            self._leave(request, request.final)
+        self.finished += ended
+        return ended
+
     def _leave(self, request, n_tokens):
         """Take a request with that many tokens out of the memory."""
         del self.running[request]
@@ -123,23 +145,3 @@ class Server:
         self.used -= n_tokens
         self.final -= request.final
         self._blocked = False
-
-
-def account_table(history):
-    """Rows of a server's history as an array of int64."""
-    return np.fromiter(history, np.dtype(("int64", 2 + len(STATES))), len(history))
-
-
-def steady_state(server, drop=0.2):
-    """Means over a server's iterations after the first share `drop`: requests at once,
-    states as shares of the memory (0..1); and per finished request, its preemptions and
-    recomputed tokens."""
-    start = int(drop * len(server.history))
-    table = account_table(server.history[start:])
-    running, _, *states = (table.sum(axis=0) / len(table)).tolist()
-    done = [r for r in server.finished if r.ends >= start]
-    per_request = 1 / max(1, len(done))
-    return {"requests_at_once": running,
-            **{name: mean / server.memory.slots for name, mean in zip(STATES, states)},
-            "preemptions_per_request": sum(r.preemptions for r in done) * per_request,
-            "recomputed_tokens": sum(r.recomputed_tokens for r in done) * per_request}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from pagedkv_nb.attention import CHUNK, PagedKVCache, attention
+from pagedkv_nb.attention import SLOTS_AT_ONCE, PagedKVCache, attention
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool
 
 TOLERANCE = {np.float32: 1e-6, np.float64: 1e-12}
@@ -15,11 +15,9 @@ def random_kv(rng, n, heads, dim, dtype):
 
 
 def check(cache, request, k, v, q):
-    """attend, both ways, and gather, against arrays that never knew pages."""
-    expected = attention(q, k, v)
+    """attend and gather, against arrays that never knew pages."""
     tolerance = TOLERANCE[cache.k.dtype.type]
-    for attend in (cache.attend, cache.attend_page_by_page):
-        np.testing.assert_allclose(attend(request, q), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(cache.attend(request, q), attention(q, k, v), rtol=0, atol=tolerance)
     gathered = cache.gather(request)
     np.testing.assert_array_equal(gathered[0], k)
     np.testing.assert_array_equal(gathered[1], v)
@@ -83,27 +81,65 @@ def test_reading_one_slot_too_many_is_seen():
     request = PagedRequest(cache.pool)
     cache.write(request, *random_kv(rng, 6, 1, 2, np.float32))
     q = np.ones((1, 2), np.float32)
-    ways = (cache.attend, cache.attend_page_by_page)
-    assert all(np.isfinite(attend(request, q)).all() for attend in ways)
+    assert np.isfinite(cache.attend(request, q)).all()
     request.n_tokens = 7
-    assert all(np.isnan(attend(request, q)).all() for attend in ways)
+    assert np.isnan(cache.attend(request, q)).all()
 
 
 @settings(max_examples=100)
 @given(st.integers(1, 700), st.integers(1, 300), st.integers(1, 200),
        st.sampled_from([np.float32, np.float64]), st.integers(0, 2**32 - 1))
-def test_many_pages_at_once_are_the_same_pages(n, page_size, chunk, dtype, seed):
+def test_however_many_pages_are_read_at_once(n, page_size, at_once, dtype, seed):
     rng = np.random.RandomState(seed)
     cache = PagedKVCache(PagePool(-(-n // page_size) + 5, page_size), 2, 8, dtype)
     scatter(cache.pool, rng)
     request = PagedRequest(cache.pool)
-    cache.write(request, *random_kv(rng, n, 2, 8, dtype))
+    k, v = random_kv(rng, n, 2, 8, dtype)
+    cache.write(request, k, v)
     q = 3 * rng.standard_normal((4, 8)).astype(dtype)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pagedkv_nb.attention.CHUNK", chunk)
-        fast = cache.attend(request, q)
-    np.testing.assert_allclose(fast, cache.attend_page_by_page(request, q),
-                               rtol=0, atol=TOLERANCE[dtype])
+        patch.setattr("pagedkv_nb.attention.SLOTS_AT_ONCE", at_once)
+        found = cache.attend(request, q)
+    np.testing.assert_allclose(found, attention(q, k, v), rtol=0, atol=TOLERANCE[dtype])
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 9), st.integers(1, 3),
+       st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_several_queries_each_see_all_before_them_in_every_layer(before, n, page_size, heads, group, seed):
+    rng = np.random.RandomState(seed)
+    cache = PagedKVCache(PagePool(150, page_size), heads, 4, np.float64, layers=3)
+    scatter(cache.pool, rng)
+    request, other = PagedRequest(cache.pool), PagedRequest(cache.pool)
+    kv = rng.standard_normal((3, 2, before + n, heads, 4))
+    for start, end in ((0, before), (before, before + n)):
+        cache.append(request, end - start)
+        cache.append(other, 1)
+        for layer in range(3):
+            cache.put(request, layer, *kv[layer, :, start:end])
+    q = rng.standard_normal((n, heads * group, 4))
+    for layer, (k, v) in enumerate(kv):
+        found = cache.attend(request, q, layer)
+        assert found.shape == q.shape
+        for i in range(n):
+            seen = before + i + 1
+            np.testing.assert_allclose(found[i], attention(q[i], k[:seen], v[:seen]), rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(cache.gather(request, layer), (k, v))
+
+
+def test_a_copied_page_is_copied_in_every_layer():
+    cache = PagedKVCache(PagePool(8, 4), 1, 1, layers=2)
+    request = PagedRequest(cache.pool)
+    cache.append(request, 6)
+    kv = np.arange(24, dtype=np.float32).reshape(2, 2, 6, 1, 1)
+    for layer in range(2):
+        cache.put(request, layer, *kv[layer])
+    twin = request.fork()
+    assert cache.append(twin, 1) == (1, 2)
+    for layer in range(2):
+        for array, values in zip(cache.gather(twin, layer), kv[layer]):
+            np.testing.assert_array_equal(array[:6], values)
+            assert np.isnan(array[6]).all()
 
 
 def test_attend_never_gathers(monkeypatch):
@@ -113,12 +149,8 @@ def test_attend_never_gathers(monkeypatch):
     q, seen = np.ones((1, 2), np.float32), []
     monkeypatch.setattr(cache, "gather", None)
     monkeypatch.setattr("pagedkv_nb.attention.scores", recorded_scores(seen))
-    cache.attend_page_by_page(request, q)
-    assert [len(k) for k in seen] == [4] * 197 + [2]
-    assert all(np.shares_memory(k, cache.k) for k in seen)  # views, no copies
-    seen.clear()
     cache.attend(request, q)
-    assert [len(k) for k in seen] == [CHUNK] * 6 + [22]
+    assert [len(k) for k in seen] == [SLOTS_AT_ONCE] * 6 + [22]
 
 
 def recorded_scores(seen):
@@ -131,14 +163,13 @@ def recorded_scores(seen):
     return recorded
 
 
-@pytest.mark.parametrize("attend", ["attend", "attend_page_by_page"])
-def test_large_scores_do_not_overflow(attend, monkeypatch):
-    monkeypatch.setattr("pagedkv_nb.attention.CHUNK", 2)
+def test_large_scores_do_not_overflow(monkeypatch):
+    monkeypatch.setattr("pagedkv_nb.attention.SLOTS_AT_ONCE", 2)
     cache = PagedKVCache(PagePool(4, 2), 1, 1)
     request = PagedRequest(cache.pool)
     k = np.float32([-3e4, 3e4, 2e4, -1e4]).reshape(4, 1, 1)
     cache.write(request, k, k)
-    assert getattr(cache, attend)(request, np.float32([[100]])).item() == 3e4
+    assert cache.attend(request, np.float32([[100]])).item() == 3e4
 
 
 def test_writing_into_a_full_pool_changes_nothing():
@@ -162,8 +193,13 @@ def test_wrong_shapes_are_refused_before_anything_changes():
         with pytest.raises(ValueError):
             cache.write(request, k, v)
     assert request.n_tokens == 0 and cache.pool.n_used == 0
-    with pytest.raises(ValueError, match="no token"):
+    with pytest.raises(ValueError, match="holds no tokens"):
         cache.attend(request, np.zeros((2, 3)))
-    for q in (np.zeros((3, 3)), np.zeros((2, 2)), np.zeros(3), np.zeros((0, 3))):
+    with pytest.raises(ValueError, match="the request has 0 tokens"):
+        cache.put(request, 0, good, good)
+    cache.write(request, good, good)
+    with pytest.raises(ValueError, match="holds 5 tokens"):
+        cache.attend(request, np.zeros((6, 2, 3)))
+    for q in (np.zeros((3, 3)), np.zeros((2, 2)), np.zeros((0, 3)), np.zeros((2, 3, 3))):
         with pytest.raises(ValueError, match="multiple of 2"):
             cache.attend(request, q)

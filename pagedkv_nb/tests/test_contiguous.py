@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from pagedkv_nb.contiguous import (RESERVATIONS, BuddyAllocator, FirstFitAllocator,
-                                   PlainFirstFit, account, naive_utilisation,
-                                   next_power_of_two)
+from pagedkv_nb.contiguous import (BuddyAllocator, FirstFitAllocator, account,
+                                   naive_utilisation, next_power_of_two)
+from pagedkv_nb.serving import POLICIES
 from pagedkv_nb.sizing import GIB, MIB, Model
 
 
@@ -43,7 +43,6 @@ def test_buddy_blocks_never_overlap_and_always_coalesce(slots, steps):
 @given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 5)), max_size=40))
 def test_first_fit_takes_the_first_hole_that_is_large_enough(slots, steps):
     first_fit_by_slots(FirstFitAllocator(slots), slots, steps)
-    first_fit_by_slots(PlainFirstFit(slots), slots, steps)
 
 
 def first_fit_by_slots(fit, slots, steps):
@@ -62,28 +61,49 @@ def first_fit_by_slots(fit, slots, steps):
             memory[address:address + used.pop(address)] = False
             fit.release(address)
         assert fit.used_pieces == used
+        edges = [(a, a + n) for a, n in sorted([*used.items(), *fit.holes])]
+        assert [0, *(end for _, end in edges)] == [*(start for start, _ in edges), slots]
+        assert all(end != start for (_, end), (start, _) in zip(fit.holes, fit.holes[1:]))
+
+
+class Walking:
+    """First fit by walking over all pieces."""
+
+    def __init__(self, slots):
+        self.slots, self.used_pieces = slots, {}
+
+    def allocate(self, size):
+        address = 0
+        for start in sorted(self.used_pieces):
+            if start - address >= size:
+                break
+            address = start + self.used_pieces[start]
+        if address + size > self.slots:
+            return None
+        self.used_pieces[address] = size
+        return address
 
 
 @settings(max_examples=60)
 @given(st.integers(5_000, 10**7), st.integers(0, 2**32 - 1))
-def test_the_tree_finds_what_walking_finds_in_a_large_memory(slots, seed):
+def test_holes_are_what_walking_finds_in_a_large_memory(slots, seed):
     rng = np.random.RandomState(seed)
-    tree, plain = FirstFitAllocator(slots), PlainFirstFit(slots)
+    holes, plain = FirstFitAllocator(slots), Walking(slots)
     for _ in range(300):
-        if tree.used_pieces and rng.rand() < 0.45:
-            address = sorted(tree.used_pieces)[rng.randint(len(tree.used_pieces))]
-            tree.release(address)
-            plain.release(address)
+        if holes.used_pieces and rng.rand() < 0.45:
+            address = sorted(holes.used_pieces)[rng.randint(len(holes.used_pieces))]
+            holes.release(address)
+            del plain.used_pieces[address]
         else:
             size = int(rng.randint(1, slots // rng.choice([3, 20, 100])))
-            assert tree.allocate(size) == plain.allocate(size)
-    assert tree.used_pieces == plain.used_pieces
+            assert holes.allocate(size) == plain.allocate(size)
+    assert holes.used_pieces == plain.used_pieces
     for address in list(plain.used_pieces):
-        tree.release(address)
-    assert tree.allocate(slots) == 0
+        holes.release(address)
+    assert holes.allocate(slots) == 0
 
 
-@pytest.mark.parametrize("allocator", [BuddyAllocator, FirstFitAllocator, PlainFirstFit])
+@pytest.mark.parametrize("allocator", [BuddyAllocator, FirstFitAllocator])
 def test_double_release_is_refused(allocator):
     memory = allocator(8)
     address = memory.allocate(3)
@@ -107,9 +127,9 @@ def test_next_power_of_two(n):
 
 
 def test_reservations():
-    asked = {name: reserve(100, 300, 2048) for name, reserve in RESERVATIONS.items()}
+    asked = {p.name: p.reserve(100, 300, 2048) for p in POLICIES.values() if p.reserve}
     assert asked == {"max": 2048, "pow2": 612, "oracle": 400}
-    assert RESERVATIONS["pow2"](1800, 200, 2048) == 2048
+    assert POLICIES["pow2"].reserve(1800, 200, 2048) == 2048
 
 
 def test_the_article():
@@ -136,6 +156,6 @@ def test_bad_lengths_are_refused(lengths, maximum, message):
 
 @pytest.mark.parametrize("slots", [0, -1, 2.5, "8"])
 def test_bad_arenas_are_refused(slots):
-    for allocator in (BuddyAllocator, FirstFitAllocator, PlainFirstFit):
+    for allocator in (BuddyAllocator, FirstFitAllocator):
         with pytest.raises(ValueError, match="slots="):
             allocator(slots)

@@ -230,18 +230,6 @@ def test_all_vllm_recordings_replay(shared):
         check_recording(path.read_text())
 
 
-@given(st.integers(1, 9), st.lists(st.integers(0, 5), max_size=5))
-def test_pages_taken_together_are_pages_allocated_in_turn(total, wanted):
-    together, in_turn = PagePool(total), PagePool(total)
-    for n in wanted:
-        if n > together.n_free:
-            with pytest.raises(OutOfPages, match=f"pages needed: {n}, free: {in_turn.n_free}"):
-                together.take(n)
-        else:
-            assert together.take(n) == [in_turn.allocate() for _ in range(n)]
-        assert (together._free, together._ref_counts) == (in_turn._free, in_turn._ref_counts)
-
-
 def test_a_request_sees_that_its_last_page_was_shared_or_freed_behind_its_back():
     pool = PagePool(4, 4)
     request = PagedRequest(pool)

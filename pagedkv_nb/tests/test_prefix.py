@@ -22,19 +22,15 @@ def test_every_state_is_vllms():
 class FreeAtTheEnd(PrefixPool):
     """Partly filled pages wait behind those that can be found."""
 
-    def allocate(self):
-        if self._idle:
-            page = self._pop_idle()
-            self._forget(page)
-            self._free.append(page)
-        return super().allocate()
+    def _next_free(self):
+        return self._evict(self.victim()) if self._idle else super()._next_free()
 
 
 class Newest(PrefixPool):
     """The page idle for shortest is forgotten first."""
 
-    def _pop_idle(self):
-        return self._idle.popitem()[0]
+    def victim(self):
+        return next(reversed(self._idle))
 
 
 class LastOfEqual(PrefixPool):
@@ -163,7 +159,7 @@ def test_attention_over_found_pages_is_that_over_computed_ones(n_pages, texts):
         k = np.array([[[len(text[:i]) + 1, hash_of(text[: i + 1])]] for i in range(len(text))], np.float32)
         for at in range(request.n_found, len(text)):
             page = request.block_table[at // 3]
-            cache.k[page, at % 3], cache.v[page, at % 3] = k[at], k[at]
+            cache.k[0, page, at % 3], cache.v[0, page, at % 3] = k[at], k[at]
         assert np.array_equal(cache.gather(request)[0], k)
         assert np.allclose(cache.attend(request, q), attention(q, k, k), rtol=1e-5)
         request.free()
@@ -198,9 +194,8 @@ def test_what_must_be_refused_changes_nothing():
                  lambda: request.append(-9)):
         with pytest.raises(ValueError):
             call()
-    for call in (lambda: pool.take(3), lambda: pool.take(-1), lambda: request.append(20)):
-        with pytest.raises(OutOfPages):
-            call()
+    with pytest.raises(OutOfPages):
+        request.append(20)
     assert frozen(pool, {0: request}) == before
 
 

@@ -7,16 +7,15 @@ from hypothesis import given, settings
 from matplotlib.colors import to_rgb
 
 from pagedkv_nb.contiguous import FirstFitAllocator
-from pagedkv_nb.serving.memory import PlainPagedMemory, ReservedMemory
-from pagedkv_nb.serving.server import Server
+from pagedkv_nb.serving import POLICIES, PlainPagedMemory, ReservedMemory, Server
 from pagedkv_nb.study import style
 from pagedkv_nb.serving.occupancy import joined, record
 from pagedkv_nb.study.charts.time_maps import (PALETTE, letters, memory_through_time, pale,
                                         request_colours, written)
 from pagedkv_nb.traffic.workload import Workload
 
-MEMORIES = [lambda: ReservedMemory(90, "max", 40), lambda: ReservedMemory(90, "oracle", 40),
-            lambda: ReservedMemory(90, "oracle", 40, FirstFitAllocator),
+MEMORIES = [lambda: POLICIES["max"].memory(90, 40), lambda: POLICIES["oracle"].memory(90, 40),
+            lambda: POLICIES["oracle"].memory(90, 40, allocator=FirstFitAllocator),
             lambda: PlainPagedMemory(90, 4), lambda: PlainPagedMemory(50, 1, watermark=0)]
 PAIRS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=9)
 
@@ -75,7 +74,7 @@ def test_letters_go_on_after_z():
 
 
 def test_four_requests_in_a_row_have_four_colours():
-    server = Server(ReservedMemory(200, "oracle", 40), workload([(3, 17), (9, 2), (1, 30), (5, 5)]))
+    server = Server(POLICIES["oracle"].memory(200, 40), workload([(3, 17), (9, 2), (1, 30), (5, 5)]))
     colours = [*request_colours(record(server, 300)).values()]
     assert len(colours) > 20 and set(colours) == set(PALETTE)
     assert all(len({*colours[i:i + 4]}) == 4 for i in range(len(colours) - 3))
@@ -90,7 +89,7 @@ def test_the_written_part_rises_by_a_slot_an_iteration_and_ends_at_the_top(token
 
 
 def test_the_figure_paints_what_was_recorded():
-    table = record(Server(ReservedMemory(16, "max", 8), workload([(2, 4)])), 8).assign(memory="m")
+    table = record(Server(POLICIES["max"].memory(16, 8), workload([(2, 4)])), 8).assign(memory="m")
     fig = memory_through_time(table, {"m": "caption"}, 16, "title")
     ax, = fig.axes
     assert ax.get_title() == "" and ax.get_title(loc="left") == "caption"

@@ -6,14 +6,11 @@ from hypothesis import given, settings
 
 from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.facts import facts
-from pagedkv_nb.serving.memory import PagedMemory, ReservedMemory
 from pagedkv_nb.sizing import Model
-from pagedkv_nb.serving.server import Server
 from pagedkv_nb.evidence import paper_gains
-from pagedkv_nb.serving import (TimedServer, latencies, means_between, saturate, throughput_of)
-from pagedkv_nb.serving import Clock, gain, knee
-from pagedkv_nb.traffic import poisson_arrivals
-from pagedkv_nb.traffic.workload import Workload, read_workload
+from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, TimedServer, gain, knee,
+                                latencies, means_between, saturate, throughput_of)
+from pagedkv_nb.traffic import Workload, poisson_arrivals, read_workload
 
 OPT = Clock.of(Model.named("OPT-13B"), "A100-40GB")
 SECOND = Clock(0, 0, 0, 1, 1, host_s_per_iteration=1.0)  # each iteration takes one
@@ -57,7 +54,7 @@ def test_the_papers_own_labels_give_its_gain():
        st.lists(st.integers(0, 2), min_size=1, max_size=20), st.booleans())
 def test_iterations_of_one_second_are_iterations(pairs, arrivals, paged):
     def memory():
-        return PagedMemory(64, 4) if paged else ReservedMemory(64, "max", 40)
+        return PagedMemory(64, 4) if paged else POLICIES["max"].memory(64, 40)
     plain = Server(memory(), lengths(*pairs), arrivals)
     plain.run(200)
     seconds = [float(i) for i, count in enumerate(arrivals) for _ in range(count)]
@@ -74,7 +71,7 @@ def test_closed_form_and_simulation_agree_where_both_hold():
     even = lengths((1, 400))
     runs = []
     for longest in (401, 1604):
-        timed = TimedServer(ReservedMemory(16 * 1604, "max", longest, FirstFitAllocator),
+        timed = TimedServer(POLICIES["max"].memory(16 * 1604, longest, allocator=FirstFitAllocator),
                             even, OPT)
         timed.run(400 * 20)
         used = np.mean([row[2] for row in timed.history])
@@ -166,11 +163,11 @@ def test_bad_clocks_are_one_line(call, message):
 
 def test_reports_by_hand():
     """Two requests at once of two tokens each, a second an iteration, in 8 slots."""
-    served = saturate({"eight": ReservedMemory(8, "oracle", 4, FirstFitAllocator)},
+    served = saturate({"eight": POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator)},
                       lengths((2, 2)), SECOND, 20)
     assert served == {"eight": {"requests_per_s": 1.0, "requests_at_once": 2.0,
                                 "iteration_ms": 1000.0}}
-    timed = TimedServer(ReservedMemory(8, "oracle", 4, FirstFitAllocator), lengths((2, 2)),
+    timed = TimedServer(POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator), lengths((2, 2)),
                         SECOND, [0.0, 0.0, 2.0])
     timed.drain()
     means = means_between(timed, 0, 4)  # 3 tokens each, then 4; two requests, then one
