@@ -62,12 +62,19 @@ class FirstFitAllocator:
 
     def allocate(self, size):
         """The address of a piece of `size` slots; None if no hole is large enough."""
-        for i, (address, length) in enumerate(self.holes):
+        i = self.choose(size)
+        if i is None:
+            return None
+        address, length = self.holes[i]
+        self.holes[i:i + 1] = [(address + size, length - size)] if length > size else []
+        self.used_pieces[address] = size
+        return address
+
+    def choose(self, size):
+        """Which of the holes is used: the first that is large enough; None if none is."""
+        for i, (_, length) in enumerate(self.holes):
             if length >= size:
-                rest = [(address + size, length - size)] if length > size else []
-                self.holes[i:i + 1] = rest
-                self.used_pieces[address] = size
-                return address
+                return i
         return None
 
     def release(self, address):

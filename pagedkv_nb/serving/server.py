@@ -50,8 +50,9 @@ class Server:
     """
 
     def __init__(self, memory, workload, arrivals=None):
-        """An idle server; ValueError if its memory cannot hold the longest request."""
-        pairs = list(zip(map(int, workload.prompt), map(int, workload.output)))
+        """An idle server; `prompt` and `output` of the workload are arrays, NumPy's or the
+        standard library's. ValueError if its memory cannot hold the longest request."""
+        pairs = list(zip(workload.prompt.tolist(), workload.output.tolist()))
         longest = max(map(sum, pairs))
         if longest > memory.longest:
             raise ValueError(f"workload={workload.name!r}: has a request of {longest} "
@@ -75,16 +76,17 @@ class Server:
         """One iteration; returns what happened in it."""
         if self.arrivals is not None and self.iteration < len(self.arrivals):
             self._arrive(self.arrivals[self.iteration])
-        admitted = self._admit_while_there_is_room()
+        admitted = [] if self._blocked else self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
         running = len(self.running)
         self.used += running
-        states = self.memory.account(self.final, self.used)
+        used, states = self.used, self.memory.account(self.final, self.used)
         self.history.append((running, len(self.waiting), *states))
-        admitted = [request for request in admitted if request.ends >= 0]  # not sent back
-        step = Step(admitted, running, self.used, self._let_go())
+        if admitted:
+            admitted = [request for request in admitted if request.ends >= 0]  # not sent back
+        finished = self._let_go() if self.iteration in self._ends else []
         self.iteration += 1
-        return step
+        return Step(admitted, running, used, finished)
 
     def _arrive(self, count):
         """The workload's next requests join the queue."""
@@ -95,12 +97,13 @@ class Server:
     def _admit_while_there_is_room(self):
         """Let the head of the queue run, again and again; returns who came in."""
         admitted = []
-        while not self._blocked and (request := self._head()):
+        while request := self._head():
             request.n_tokens = request.n_tokens or request.prompt
             self._blocked = not self.memory.admit(request)
-            if not self._blocked:
-                self._start(self.waiting.popleft())
-                admitted.append(request)
+            if self._blocked:
+                break
+            self._start(self.waiting.popleft())
+            admitted.append(request)
         return admitted
 
     def _head(self):
@@ -131,12 +134,12 @@ class Server:
 
     def _let_go(self):
         """Those who have written their last token leave; returns them."""
-        ended = [request for request in self._ends.pop(self.iteration, ())
-                 if request.ends == self.iteration]
-        for request in ended:
+        finished = [request for request in self._ends.pop(self.iteration)
+                    if request.ends == self.iteration]
+        for request in finished:
             self._leave(request, request.final)
-        self.finished += ended
-        return ended
+        self.finished += finished
+        return finished
 
     def _leave(self, request, n_tokens):
         """Take a request with that many tokens out of the memory."""

@@ -1,5 +1,6 @@
 """The look of every figure: style sheet, palette, canvas, labels."""
 from importlib.resources import files
+from itertools import cycle
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,6 +17,8 @@ INK = {"used": "#0072B2", "reserved": "#3D8FC4", "internal": "#A87400",
        "external": "#A8508A", "rest": "#666666"}  # the states' colours, legible as text
 REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7",
                    "#F0E442"]  # Okabe-Ito
+SYSTEM_COLOURS = {"Orca (Max)": COLOURS["naive"], "Orca (Pow2)": INK["internal"],
+                  "Orca (Oracle)": INK["external"], "vLLM": COLOURS["paged"]}
 POINTS = "offset points"
 
 
@@ -46,6 +49,12 @@ def width_in_png(fig, text):
         return text.get_window_extent(FigureCanvasAgg(fig).get_renderer()).x1 / fig.bbox.width
     finally:
         fig.dpi = dpi
+
+
+def system_colours(names):
+    """{name: colour}: the paper's systems have theirs, others one that is left."""
+    others = cycle(REQUEST_COLOURS[2:5])
+    return {name: SYSTEM_COLOURS.get(name) or next(others) for name in names}
 
 
 def on(colour):

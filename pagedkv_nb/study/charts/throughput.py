@@ -2,25 +2,22 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from ..style import COLOURS, POINTS, REQUEST_COLOURS, canvas, end_label
-
-SYSTEM_COLOURS = dict(zip(("Orca (Max)", "Orca (Pow2)", "Orca (Oracle)", "vLLM"),
-                          ("#6B6B6B", "#A87400", "#A8508A", COLOURS["paged"])))
+from ..style import COLOURS, POINTS, REQUEST_COLOURS, canvas, system_colours
 
 
 def throughput(table, title):
     """A panel for each `host`: bars of `requests_per_s` by `system`, each with how many
-    times the last system's is."""
+    times vLLM's is."""
     hosts = table["host"].unique()
     fig, axes = canvas(title, 2.3, len(hosts))
     most = table["requests_per_s"].max()
     for ax, host in zip(np.atleast_1d(axes), hosts):
         rows = table[table["host"] == host]
-        best = rows["requests_per_s"].iloc[-1]
+        best = rows["requests_per_s"][rows["system"] == "vLLM"].item()
         ax.barh(rows["system"], rows["requests_per_s"], height=0.74,
-                color=[SYSTEM_COLOURS[name] for name in rows["system"]])
+                color=system_colours(rows["system"]).values())
         for row, value in enumerate(rows["requests_per_s"]):
-            beside = "" if row == len(rows) - 1 else f"  (vLLM ×{best / value:.2f})"
+            beside = "" if value == best else f"  (vLLM ×{best / value:.2f})"
             ax.annotate(f"{value:.2f}{beside}", (value, row), (4, 0), textcoords=POINTS,
                         va="center", size=8)
         ax.set_title(f"host: {host}", size=9, weight="normal")
@@ -34,8 +31,9 @@ def latency_vs_rate(table, knees, limit_s, title):
     """`normalized_latency_s` against `rate_per_s` for each `system`, cut at twice
     `limit_s`, with a dot at the rate of `knees` where the line crosses it, if it does."""
     fig, ax = canvas(title, 3.4)
+    colours = system_colours(knees)
     for system, line in table.groupby("system", sort=False):
-        colour = SYSTEM_COLOURS[system]
+        colour = colours[system]
         ax.plot(line["rate_per_s"], line["normalized_latency_s"], "o-", color=colour, ms=3)
         if np.isnan(knees[system]):
             end = line["rate_per_s"].iloc[-1], min(line["normalized_latency_s"].iloc[-1], limit_s)
