@@ -9,9 +9,15 @@ and the middle of a state is the tokens found by this operation, null if it was 
 """
 import json
 from hashlib import sha256
+from importlib.resources import files
 
 from ..paging import OutOfPages, PagedRequest, PagePool
 from ..prefix import PrefixPool, PrefixRequest, page_keys
+
+
+def recorded(name):
+    """The recording `data/NAME.json`."""
+    return json.loads((files("pagedkv_nb") / "data" / f"{name}.json").read_text())
 
 
 def replay(recording, pool_class=None):

@@ -1,6 +1,6 @@
 """The memories a simulated server can have: reservations, or pages."""
 from ..contiguous import BuddyAllocator, account
-from ..paging import PagedRequest, PagePool, pages_for
+from ..paging import OutOfPages, PagedRequest, PagePool, pages_for
 from ..parameter import number, positive_int
 
 
@@ -99,14 +99,15 @@ class PlainPagedMemory(PageLimits):
         return True
 
     def grow(self, preempt):
-        """One more token for every request. If one needs a page and none is free,
-        `preempt()` must release a request first: possibly this one."""
+        """One more token for every request. While no page is free for it, `preempt()` must
+        release the youngest request: possibly this one."""
         for request, table in list(self.tables.items()):
-            if request in self.tables and table.n_tokens % self.page_size == 0:
-                if not self.pool.n_free:
+            while request in self.tables:
+                try:
+                    table.append()
+                    break
+                except OutOfPages:
                     preempt()
-            if request in self.tables:
-                table.append()
 
     def release(self, request):
         """Give a request's pages back."""

@@ -3,7 +3,8 @@ import re
 from importlib.resources import files
 
 # What runs without numpy, in the order of import.
-MODULES = ("parameter", "paging", "contiguous", "prefix", "study/play_memory", "study/play")
+MODULES = ("parameter", "paging", "contiguous", "serving/memory", "serving/policy",
+           "serving/server", "study/play")
 BEGIN, END = "<!-- sources: written by `make playground` -->", "<!-- end of sources -->"
 
 

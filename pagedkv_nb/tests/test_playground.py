@@ -2,25 +2,28 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pagedkv_nb.contiguous import account
 from pagedkv_nb.study import playground
-from pagedkv_nb.study.play import LETTERS, POLICIES, Playground
+from pagedkv_nb.serving import POLICIES, Server
+from pagedkv_nb.study.play import LETTERS, OUTPUTS, Playground
+from pagedkv_nb.traffic import Workload
 
 from .browser import chromium, needed, served
 from .conftest import ROOT
 
 PAGE = ROOT / "course" / "playground" / "index.html"
-SETTINGS = st.tuples(st.sampled_from(POLICIES), st.sampled_from([1, 2, 4, 8, 16, 32]),
+SETTINGS = st.tuples(st.sampled_from(list(POLICIES)), st.sampled_from([1, 2, 4, 8, 16, 32]),
                      st.integers(1, len(LETTERS)), st.booleans())
 
 
 def test_the_page_carries_todays_package():
     assert playground.read_back(PAGE.read_text()) == playground.sources()
-    assert {"paging", "contiguous", "parameter"} < set(playground.sources())
+    assert {"paging", "contiguous", "parameter", "serving/server"} < set(playground.sources())
 
 
 def test_sources_that_would_break_the_page_are_refused(monkeypatch):
@@ -38,7 +41,7 @@ def test_every_slot_has_one_state_and_every_request_finishes(settings):
         state = game.state()
         assert sum(state["counts"].values()) == 256 == len(state["letters"])
         assert state["running"] + state["waiting"] + state["finished"] == settings[2]
-        if not state["running"]:
+        if not state["running"] and not state["waiting"]:
             break
         game.step()
     assert state["finished"] == settings[2]
@@ -50,38 +53,48 @@ def test_the_map_shows_the_pages_of_the_pool(size, requests, shared):
     game = Playground("paged", size, requests, shared)
     for _ in range(60):
         game.step()
-        pool, marks = game.memory.pool, game.state()["marks"]
+        pool, marks = game.server.memory.pool, game.state()["marks"]
         drawn = [set(marks[p * size:(p + 1) * size]) != {"f"} for p in range(256 // size)]
         assert drawn == [pool.ref_count(page) > 0 for page in range(pool.total_pages)]
         dark = ["s" in marks[p * size:(p + 1) * size] for p in range(256 // size)]
         assert dark == [pool.ref_count(page) > 1 for page in range(pool.total_pages)]
 
 
-@pytest.mark.parametrize("policy", POLICIES[1:])
+@pytest.mark.parametrize("policy", [name for name, policy in POLICIES.items() if policy.reserve])
 def test_reservations_are_accounted_as_in_the_study(policy):
     game = Playground(policy, 8, 12)
     for _ in range(30):
-        asked, final, used = (sum(getattr(v, name) for v in game.running)
-                              for name in ("asked", "final", "written"))
-        counts = game.state()["counts"]
-        assert account(256, asked, final, used) == (
+        server, counts = game.server, game.state()["counts"]
+        assert account(256, server.memory.asked, server.final, server.used) == (
             counts["used"], counts["reserved"], counts["internal"], counts["free"])
         game.step()
 
 
+def test_it_is_the_studys_own_server():
+    requests = Workload("playground", np.full(16, 20), np.array(OUTPUTS))
+    for name in POLICIES:
+        server = Server(POLICIES[name].memory(256, 64, 8), requests, arrivals=[12])
+        game = Playground(name, 8, 12)
+        game.server.memory.kept_back = getattr(server.memory, "kept_back", 0)
+        for _ in range(80):
+            server.step()
+            assert server.history[-1] == game.server.history[-1]
+            game.step()
+
+
 def finish(*settings):
-    game, held = Playground(*settings), []
-    while game.running:
-        counts = game.state()["counts"]
-        held.append(counts["used"] + counts["shared"])
+    game, state = Playground(*settings), {"waiting": 1}
+    while state["waiting"] or state["running"]:
         game.step()
-    return game.steps, max(held), game.memory.copied
+        state = game.state()
+    return state
 
 
 def test_pages_are_done_sooner_than_reservations_and_sharing_copies_the_last_page():
-    assert finish("max", 8, 12)[0] > finish("paged", 8, 12)[0]
-    assert finish("paged", 8, 6, True)[2] == 6  # 20 is no multiple of 8: one copy each
-    assert finish("paged", 4, 6, True)[2] == 0  # of 4 it is
+    assert finish("max", 8, 12)["steps"] > finish("paged", 8, 12)["steps"]
+    assert finish("paged", 8, 6, True)["copied"] == 6  # 20 is no multiple of 8: one copy each
+    assert finish("paged", 4, 6, True)["copied"] == 0  # of 4 it is
+    assert finish("paged", 8, 16, True)["steps"] < finish("paged", 8, 16)["steps"]
     with pytest.raises(ValueError, match="^policy='most': "):
         Playground("most")
 
@@ -123,7 +136,7 @@ def test_the_browser_draws_what_the_package_here_computes(site, tmp_path):
         state = game.state()
         expected = [[m, "" if m == "f" else x] for m, x in zip(state["marks"], state["letters"])]
         assert json.loads(page.run(SHOWN)) == expected
-        assert page.run("document.getElementById('steps').textContent") == "17"
+        assert page.run("document.getElementById('steps').textContent") == str(state["steps"]) == "18"
 
 
 def test_it_is_played_with_the_keyboard_in_the_dark_on_a_phone(site, tmp_path):

@@ -1,6 +1,4 @@
 """Pages found again: vLLM's own states, a slow model, and what must never happen."""
-import json
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -10,9 +8,9 @@ from hypothesis import strategies as st
 from pagedkv_nb.attention import PagedKVCache, attention
 from pagedkv_nb.paging import OutOfPages, PagedRequest
 from pagedkv_nb.prefix import PrefixPool, PrefixRequest, page_keys
-from pagedkv_nb.evidence.recording import replay
+from pagedkv_nb.evidence import recorded, replay
 
-RECORDING = json.loads((files("pagedkv_nb") / "data" / "vllm_prefix.json").read_text())
+RECORDING = recorded("vllm_prefix")
 
 
 def test_every_state_is_vllms():

@@ -98,12 +98,12 @@ def test_users_own_traces(tmp_path):
     assert read_prompts(str(tmp_path / "d.csv.gz"), 4).keys == prompts.keys
 
 
-BAD = {"x.csv": ("a,b\n1,2\n", "row 1: needs hash_ids, tokens or text; found: a, b"),
+BAD = {"x.csv": ("a,b\n1,2\n", "needs at least one row with hash_ids, tokens or text; found: a, b"),
        "empty.csv": ("", "empty"), "head.csv": ("text\n", "at least one row"),
        "j.jsonl": ('{"tokens": [1]}\n{oops\n', "row 2: is no JSON"),
        "l.jsonl": ('{"tokens": [1]}\n[1]\n', "row 2: must be an object"),
        "t.jsonl": ('{"tokens": [1, 2.5]}\n', r"row 1, tokens=\[1, 2.5\]: must be a list"),
-       "w.csv": ("text\n a\n b\n'  '\n   \n", "must be words|needs"),
+       "w.csv": ('text\n a\n" "\n b\n', "row 2, text=' ': must be words|row 2, text=None: must be words"),
        "n.jsonl": ('{"hash_ids": [1, 2], "input_length": 3}\n', "row 1, hash_ids: 2 ids"),
        "i.jsonl": ('{"hash_ids": [1], "input_length": -3}\n', "row 1, input_length=-3"),
        "c.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [3, 2]}\n', "row 2, hash_ids: 2 follows 3"),

@@ -89,7 +89,7 @@ def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
     ("a.csv", b"prompt,output\n1,-2\n", r"row 1, output=-2: must be a whole number, not negative"),
     ("a.csv", b"prompt,output\n1e10,2\n", r"row 1, prompt=1\S+: must be .* at most 1,000,000,000"),
     ("a.csv", b"prompt,output\n1,2\nx,2\n", "row 2, prompt=x: must be"),
-    ("a.csv", b"prompt,output\nTrue,2\nTrue,2\n", "row 1, prompt=true or false: must be"),
+    ("a.csv", b"prompt,output\nTrue,2\nTrue,2\n", "row 1, prompt=True: must be"),
     ("a.csv", b"prompt,output\n1,\"2\n", "cannot be read|row 1"),
     ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0", "no UTF-8 text .byte 0"), ("a.csv", b"a\0b\n", "no text .byte 1"),
     ("a.csv", "prompt,output\n1,2\n".encode("utf-16"), "no UTF-8 text"),

@@ -1,18 +1,21 @@
 """Prompts one after another, as keys of their full pages: two traces of Mooncake's, and a
 user's own, of block ids, tokens or text."""
 import csv
-import json
 from dataclasses import dataclass
 from importlib.resources import files
 from io import StringIO
 
+import pandas as pd
+
+from ..paging import pages_for
 from ..parameter import positive_int, shown
 from ..prefix import page_keys
-from .trace import is_trace, text_of
+from .table import is_table, read_table, text_of
 
 TOKENS_PER_ID = 512  # that an id of Mooncake's stands for
 SHIPPED = ("conversation", "synthetic")
 FIELDS = ("hash_ids", "tokens", "text")
+COLUMNS = (*FIELDS, "input_length", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Prompts:
     @property
     def largest(self):
         """Pages that the longest prompt takes."""
-        return -(-max(self.n_tokens) // self.page_size)
+        return pages_for(max(self.n_tokens), self.page_size)
 
 
 def read_prompts(trace, page_size=TOKENS_PER_ID):
@@ -51,7 +54,7 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
     if trace in SHIPPED:
         return shipped(trace, page_size)
     problem = f"{shown('trace', trace)}: "
-    if not isinstance(trace, str) or not is_trace(trace):
+    if not isinstance(trace, str) or not is_table(trace):
         raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv or .jsonl "
                          "file with hash_ids, tokens or text")
     return own(str(trace), page_size, problem)
@@ -59,15 +62,20 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
 
 def own(trace, page_size, problem):
     """The prompts of a user's file."""
-    rows = records(text_of(trace, problem), problem)
+    table = read_table(trace, problem, lambda columns: [c for c in columns if c in COLUMNS])
+    if not set(table) & set(FIELDS) or table.empty:
+        raise ValueError(f"{problem}needs at least one row with {', '.join(FIELDS[:-1])} or text; "
+                         f"found: {', '.join(map(str, table))[:200]}")
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
     keys, n_tokens, parents = [], [], {}
     for number, row in enumerate(rows, 1):
-        one, n = keyed(row, page_size, f"{problem}row {number}, ")
-        if "hash_ids" in row:
-            check_chain(one, parents, f"{problem}row {number}, hash_ids")
+        where = f"{problem}row {number}, "
+        one, n = keyed(row, page_size, where)
+        if row.get("hash_ids"):
+            check_chain(one, parents, f"{where}hash_ids")
         keys.append(one[:n // page_size])
         n_tokens.append(n)
-    return Prompts(trace, page_size, keys, n_tokens, times(rows, problem))
+    return Prompts(trace, page_size, keys, n_tokens, times(table, problem))
 
 
 def shipped(name, page_size):
@@ -80,7 +88,7 @@ def shipped(name, page_size):
     next(rows)  # timestamp, input_length, output_length, parent, shared
     ids, n_tokens, seconds, fresh = [], [], [], 0
     for when, n, _, parent, shared in (map(int, row) for row in rows):
-        new = -(-n // TOKENS_PER_ID) - shared
+        new = pages_for(n, TOKENS_PER_ID) - shared
         begun = ids[parent][:shared] if shared else []
         ids.append([*begun, *range(fresh, fresh + new)])
         fresh += new
@@ -91,40 +99,10 @@ def shipped(name, page_size):
     return Prompts(name, page_size, keys, n_tokens, seconds)
 
 
-def records(text, problem):
-    """The rows of a CSV or JSONL text as dicts, each with one of FIELDS."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    try:
-        if lines[0].lstrip().startswith("{"):
-            rows = [parsed(line, f"{problem}row {i}") for i, line in enumerate(lines, 1)]
-        else:
-            rows = list(csv.DictReader(StringIO(text)))
-    except csv.Error as error:
-        raise ValueError(f"{problem}cannot be read: {error}") from None
-    for number, row in enumerate(rows, 1):
-        if not any(row.get(field) not in (None, "") for field in FIELDS):
-            raise ValueError(f"{problem}row {number}: needs {', '.join(FIELDS[:-1])} or text; "
-                             f"found: {', '.join(map(str, row))[:200]}")
-    if not rows:
-        raise ValueError(f"{problem}needs at least one row below the header")
-    return rows
-
-
-def parsed(line, where):
-    """One line of JSON, an object."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{where}: is no JSON: {line[:40]}") from None
-    if not isinstance(row, dict):
-        raise ValueError(f"{where}: must be an object")
-    return row
-
-
 def keyed(row, page_size, where):
     """(keys, tokens) of a row, with a key for each started page if it has `hash_ids`."""
-    field = next(field for field in FIELDS if row.get(field) not in (None, ""))
-    content = row[field]
+    field = next((field for field in FIELDS if row.get(field) not in (None, "")), FIELDS[-1])
+    content = row.get(field)
     if field == "text":
         if not isinstance(content, str) or not content.split():
             raise ValueError(f"{where}{shown('text', content)}: must be words")
@@ -140,10 +118,14 @@ def keyed(row, page_size, where):
 
 def n_of_ids(row, content, page_size, where):
     """Tokens of a row with `hash_ids`; ValueError unless they are as many as ids."""
-    n = whole(row.get("input_length", len(content) * page_size), f"{where}input_length")
-    if len(content) != -(-n // page_size):
+    n = row.get("input_length")
+    if n is None:
+        return len(content) * page_size
+    n = int(n) if isinstance(n, str) and n.strip().isdecimal() else n  # from a CSV
+    needed = pages_for(positive_int(f"{where}input_length", n), page_size)
+    if len(content) != needed:
         raise ValueError(f"{where}hash_ids: {len(content)} ids for input_length={n}, "
-                         f"must be {-(-n // page_size)} at page_size={page_size}")
+                         f"must be {needed} at page_size={page_size}")
     return n
 
 
@@ -158,13 +140,6 @@ def listed(content):
     return content if good else None
 
 
-def whole(value, where):
-    """A positive whole number, from a CSV as text."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
-    return positive_int(where, value)
-
-
 def check_chain(ids, parents, where):
     """ValueError if an id stands for another beginning than before, or is there twice."""
     for before, one in zip([None, *ids], ids):
@@ -173,18 +148,15 @@ def check_chain(ids, parents, where):
                              "an id must stand for its page and everything before it")
 
 
-def times(rows, problem):
+def times(table, problem):
     """Seconds from the first arrival; a second apart if no row has a timestamp."""
-    if all(row.get("timestamp") in (None, "") for row in rows):
-        return [float(i) for i in range(len(rows))]
-    found = []
-    for number, row in enumerate(rows, 1):
-        try:
-            found.append(float(row.get("timestamp")) / 1000)
-        except (TypeError, ValueError):
-            found.append(float("nan"))
-        if not abs(found[-1]) < 1e12 or found[-1] < found[-2:][0]:
-            told = shown("timestamp", row.get("timestamp"))
-            raise ValueError(f"{problem}row {number}, {told}: must be milliseconds, not "
-                             "before the row above")
-    return [second - found[0] for second in found]
+    if "timestamp" not in table or table["timestamp"].isna().all():
+        return [float(i) for i in range(len(table))]
+    seconds = pd.to_numeric(table["timestamp"], errors="coerce").astype(float) / 1000
+    bad = ~(seconds.abs() < 1e12) | (seconds.diff() < 0)
+    if bad.any():
+        row = int(bad.to_numpy().argmax())
+        given = shown("timestamp", table["timestamp"].iloc[row])
+        raise ValueError(f"{problem}row {row + 1}, {given}: must be milliseconds, not before "
+                         "the row above")
+    return (seconds - seconds.iloc[0]).tolist()

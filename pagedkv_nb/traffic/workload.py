@@ -7,7 +7,8 @@ import numpy as np
 
 from ..facts import fact, facts
 from ..parameter import choice, number, positive_int
-from .trace import is_trace, read_columns
+from .table import is_table
+from .trace import read_columns
 
 ARTICLE = {"mean": 500, "std": 200, "shortest": 200, "longest": 2048}
 
@@ -57,7 +58,7 @@ class Workload:
 def read_workload(name, n, rng):
     """n requests drawn with rng, for "article" and the names of workloads.csv; for the
     path of a trace file all of its rows."""
-    if is_trace(name):
+    if is_table(name):
         return read_trace(name)
     file = "the path of a .csv, .jsonl or .json file (or .gz of one)"
     if choice("workload", name, ["article", *facts("workloads")["name"], file]) == "article":

@@ -1,17 +1,23 @@
 """Judges of notebook 01's exercises."""
-from pagedkv_nb.sizing.deployment import Deployment, Model
+from bisect import bisect_right
+
+from ...sizing import GIB, Model
 
 
 def exercise_1(answer):
-    """Bytes of one token of Llama-3-70B in fp8 over 16 GPUs."""
+    """Bytes of one token of Llama-3-70B in fp8."""
     model = Model.named("Llama-3-70B")
-    if answer == model.kv_bytes_on(16, 1, "fp8"):
+    right = model.kv_bytes(1, "fp8")
+    if answer == right:
         return None
-    if answer == model.kv_bytes_on(16, 1, "fp16"):
-        return "that is the number for two bytes a value"
-    if answer == model.kv_bytes(1, "fp8"):
-        return "that would do if there were as many KV heads as GPUs"
-    return "mind layers, K and V, KV heads (not query heads), and what happens to spare GPUs"
+    forgotten = {2 * right: "that is the number for two bytes a value",
+                 right // 2: "a token leaves a K and a V",
+                 right * model.q_heads // model.kv_heads: "query heads are not stored, KV heads are",
+                 right // model.layers: "that is one layer's",
+                 right // model.kv_heads: "that is one KV head's",
+                 right // 1024: "the question is for bytes, not KiB"}
+    hints = [hint for number, hint in forgotten.items() if answer == number]
+    return hints[0] if hints else "multiply layers, K and V, KV heads, their dimension, and bytes a value"
 
 
 def exercise_2(answer):
@@ -30,25 +36,37 @@ def exercise_2(answer):
     return None
 
 
-def exercise_3(answer):
-    """GPUs needed for a number of sequences, judged by what the function returns."""
-    cases = [("Llama-3.1-8B", "H100-80GB", 1, 1000), ("Llama-3.1-70B", "H100-80GB", 1, 8192),
-             ("Llama-3.1-70B", "H100-80GB", 100, 8192), ("DeepSeek-V3", "A100-40GB", 1, 100)]
-    for case in cases:
-        expected, found = fewest(*case), answer(*case)
-        if found != expected:
-            fits = "too few" if found and expected and found < expected else "not the fewest"
-            told = f"returns {found!r}"
-            return f"for {case} it {told}: {'16 are too few there' if expected is None else fits}"
+def exercise_3(longest_context):
+    """The longest sequence that fits, judged by what the function returns."""
+    for name, gib in (("Llama-3.1-8B", 3), ("Llama-3-70B", 0.25), ("Llama-2-7B", 100),
+                      ("Gemma-3-27B", 4), ("Gemma-3-27B", 0.25), ("gpt-oss-20b", 0.5),
+                      ("DeepSeek-V3", 1), ("Falcon-7B", 0.001), ("OPT-13B", 0)):
+        found = longest_context(name, gib)
+        if found != longest(name, gib):
+            return f"for {name} and {gib} GiB it returns {found!r}: {why(name, gib, found)}"
     return None
 
 
-def fewest(name, gpu, n_sequences, n_tokens):
-    """The fewest of 1 to 16 GPUs, in powers of two, that hold so many sequences, or None."""
-    for n in (1, 2, 4, 8, 16):
-        try:
-            if Deployment(Model.named(name), gpu, n).sequences(n_tokens) >= n_sequences:
-                return n
-        except ValueError:
-            pass
-    return None
+def longest(name, gib):
+    """The tokens of the longest fp16 sequence of a model that fits, within its maximum."""
+    model = Model.named(name)
+    return bisect_right(range(1, model.max_context + 1), gib * GIB, key=model.kv_bytes)
+
+
+def why(name, gib, found):
+    """What is wrong with a length that does not solve the third exercise."""
+    model = Model.named(name)
+    if isinstance(found, bool) or not hasattr(found, "__int__") or found != int(found):
+        return "a length is a whole number of tokens"
+    if found > model.max_context:
+        return "the model's maximum is less"
+    if model.local_layers and found == gib * GIB // model.kv_bytes_per_token():
+        return "local layers stop growing at their window"
+    mistaken = {2: "K and V are both kept, with two bytes a value",
+                0.5: "a value of fp16 has two bytes, not four",
+                1e9 / GIB: "a GiB is 2³⁰ bytes",
+                (model.kv_heads or 1) / (model.q_heads or 1): "query heads are not stored"}
+    for factor, hint in mistaken.items():
+        if found == longest(name, factor * gib):
+            return hint
+    return "that takes more than there is" if found > longest(name, gib) else "a longer one fits"

@@ -1,4 +1,4 @@
-"""The judges of notebook 09."""
+"""Judges of the exercises of notebook 09."""
 
 
 def exercise_1(answer):
@@ -17,6 +17,8 @@ def exercise_2(answer):
         return None
     if abs(answer / (15_728 / (19.31 + 58.45)) - 1) < 0.01:
         return "a running request has written only half of its output, on average"
+    if any(abs(answer / (15_728 / part) - 1) < 0.01 for part in (19.31, 58.45, 58.45 / 2)):
+        return "a running request holds both its prompt and what it has written"
     return "divide the slots by the tokens that a running request holds on average"
 
 

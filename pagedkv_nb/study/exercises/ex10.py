@@ -1,0 +1,72 @@
+"""Judges of the exercises of notebook 10."""
+from ...facts import fact
+from ...sizing import Deployment, Model
+
+
+def exercise_1(answer):
+    """Bytes of one token of Llama-3-70B in fp8 over 16 GPUs."""
+    model = Model.named("Llama-3-70B")
+    right = model.kv_bytes_on(16, 1, "fp8")
+    if answer == right:
+        return None
+    forgotten = {model.kv_bytes_on(16, 1, "fp16"): "that is the number for two bytes a value",
+                 model.kv_bytes(1, "fp8"): "that would do if there were as many KV heads as GPUs",
+                 16 * model.kv_bytes(1, "fp8"): "a GPU does not hold all heads",
+                 right // 16: "that is one GPU's; the question is for all of them",
+                 right // 2 * model.q_heads // model.kv_heads: "query heads are not stored, KV heads are",
+                 right // model.layers: "that is one layer's"}
+    hints = [hint for number, hint in forgotten.items() if answer == number]
+    return hints[0] if hints else ("mind layers, K and V, KV heads (not query heads), and what "
+                                   "happens to spare GPUs")
+
+
+def exercise_2(answer):
+    """The share of a T4 that Llama-2-7B and one sequence of 2,048 tokens need."""
+    d = Deployment(Model.named("Llama-2-7B"), "T4-16GB")
+    cache, overhead = d.model.kv_bytes(2048), d.activation_bytes + d.outside_bytes
+    needed, card = d.weight_bytes + overhead + cache, d.reported_bytes
+    listed = fact("gpus", "gpu", d.gpu)["memory_bytes"]
+    if not 0 <= answer <= 1:
+        return "a share lies between 0 and 1"
+    if abs(answer - needed / card) <= 0.0005:  # three decimals
+        return None
+    mistaken = {needed / listed: "the share is of what the card reports, not of its label",
+                (needed - overhead) / card: "activations and memory outside PyTorch need room too",
+                (needed - d.weight_bytes) / card: "the weights need room too",
+                (needed - cache) / card: "that leaves room for no token",
+                (needed - cache / 2) / card: "that is room for half of the sequence"}
+    hints = [hint for share, hint in mistaken.items() if abs(answer - share) <= 0.0005]
+    if hints:
+        return hints[0]
+    return "the sequence does not fit yet" if answer < needed / card else "a smaller share is enough"
+
+
+def exercise_3(gpus_needed):
+    """GPUs needed for a number of sequences, judged by what the function returns."""
+    for case in (("Llama-3.1-8B", "H100-80GB", 1, 1000), ("Llama-3.1-70B", "H100-80GB", 1, 8192),
+                 ("Llama-3.1-70B", "H100-80GB", 100, 8192), ("DeepSeek-V3", "A100-40GB", 1, 100),
+                 ("gpt-oss-20b", "A100-80GB", 80, 32768), ("DeepSeek-V3", "H200-141GB", 50, 32768)):
+        right, found = fewest(*case), gpus_needed(*case)
+        if found != right:
+            return f"for {case} it returns {found!r}: {why(found, right)}"
+    return None
+
+
+def why(found, right):
+    """What is wrong with a number of GPUs."""
+    if right is None:
+        return "16 are too few there"
+    if found is None:
+        return "it can be done with 16 or fewer"
+    return "too few" if found < right else "not the fewest"
+
+
+def fewest(name, gpu, n_sequences, n_tokens):
+    """The fewest of 1 to 16 GPUs, in powers of two, that hold so many sequences, or None."""
+    for n in (1, 2, 4, 8, 16):
+        try:
+            if Deployment(Model.named(name), gpu, n).sequences(n_tokens) >= n_sequences:
+                return n
+        except ValueError:  # the weights do not fit
+            pass
+    return None
