@@ -7,29 +7,28 @@
     python -m pagedkv_nb.study.course derived      figures/README.md, the page's sources
 """
 import os
-import re
 import subprocess
 import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import copy, copytree, ignore_patterns, rmtree
+from shutil import copy, copytree, ignore_patterns, rmtree, which
 
-import nbformat
+from nbconvert import NotebookExporter, SlidesExporter
+from traitlets.config import Config
 
-from . import decks, gallery, playground
+from . import gallery, playground
 from .notebook import write_together
+from .run import BUILD, ROOT, notebooks
 
-ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build"
 PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", "README.md", "LICENSE",
          "LICENSE-CC-BY-4.0.txt", "CITATION.cff", "environment.yml", "requirements.lock",
          "Makefile"]  # and their links
-
-
-def notebooks():
-    """The paths of the study's notebooks, in order."""
-    return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+REVEAL, REQUIRE = "reveal.js@4.6.1", "requirejs@2.3.7"  # what a deck loads
+DECK = {"template_file": str(Path(__file__).with_name("slides.html.j2")), "embed_images": True,
+        "exclude_input_prompt": True, "exclude_output_prompt": True, "reveal_number": "c/t",
+        "reveal_theme": "white", "reveal_transition": "none", "reveal_width": "1280",
+        "reveal_height": "720"}
 
 
 def emptied(name):
@@ -40,36 +39,52 @@ def emptied(name):
     return folder
 
 
-def unsolved(nb):
-    """The notebook without its section of solutions; changes it in place."""
-    for at, cell in enumerate(nb.cells):
-        found = re.search(r"^## Solutions\b", cell.source, re.M)
-        if found and cell.cell_type == "markdown":
-            cell.source = cell.source[:found.start()].rstrip()
-            nb.cells = nb.cells[:at + bool(cell.source)]
-            break
-    return nb
+def removal(**tags):
+    """nbconvert's settings that remove what carries these tags."""
+    return Config(TagRemovePreprocessor={"enabled": True, **tags})
+
+
+def export(exporter, folder):
+    """Write every notebook through one of nbconvert's exporters."""
+    for path in notebooks():
+        text, _ = exporter.from_filename(path)
+        target = folder / f"{path.stem}{exporter.file_extension}"
+        target.write_text(text, encoding="utf-8")
 
 
 def student():
     """Write the copies for students; returns the exit code."""
     folder = emptied("student")
-    for path in notebooks():
-        nbformat.write(unsolved(nbformat.read(path, as_version=4)), folder / path.name)
-    if (ROOT / "figures").is_dir():
-        copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
-    return told(folder, "jupyter lab --ServerApp.root_dir=build, then the folder student")
+    export(NotebookExporter(config=removal(remove_cell_tags={"solution"})), folder)
+    copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
+    return announce(folder, "jupyter lab --ServerApp.root_dir=build, then the folder student")
 
 
 def slides():
-    """Write a deck of slides a notebook; returns the exit code."""
-    folder, paths = emptied("slides"), notebooks()
-    exporter = decks.exporter(decks.scripts(folder, BUILD / "js"))
-    for count, path in enumerate(paths, 1):
-        target = folder / f"{path.stem}.html"
-        n_slides = decks.write(exporter, path, target)
-        print(f"[{count}/{len(paths)}] {path.stem}: {n_slides} slides", flush=True)
-    return told(folder, f"open build/slides/{paths[0].stem}.html in a browser")
+    """Write the decks, as the notebooks' `slideshow` metadata says; returns the exit code."""
+    folder = emptied("slides")
+    export(deck_exporter(folder), folder)
+    return announce(folder, "open one of them in a browser")
+
+
+def deck_exporter(folder):
+    """nbconvert's exporter of slides, with reveal.js in that folder."""
+    return SlidesExporter(config=removal(remove_input_tags={"slide-output"}), **DECK,
+                          **scripts(folder))
+
+
+def scripts(folder):
+    """Put reveal.js and require.js into the folder, by npm; returns nbconvert's settings for
+    them, none (its own addresses) if npm cannot fetch them."""
+    store = BUILD / "js"
+    command = ["npm", "install", "--prefix", str(store), "--silent", "--ignore-scripts",
+               "--no-audit", "--no-fund", REVEAL, REQUIRE]
+    if not which("npm") or subprocess.run(command, capture_output=True).returncode:
+        print("npm cannot fetch reveal.js: the decks load it from a CDN, over the network")
+        return {}
+    for part in ("reveal.js/dist", "reveal.js/plugin", "requirejs"):
+        copytree(store / "node_modules" / part, folder / part)
+    return {"reveal_url_prefix": "reveal.js", "require_js_url": "requirejs/require.js"}
 
 
 def book():
@@ -87,18 +102,19 @@ def book():
     built = subprocess.run([tool, "build", "source", "--path-output", ".", "-W",
                             "--keep-going"], cwd=folder)
     page = "build/book/_build/html/index.html"
-    return built.returncode or told(folder / "_build" / "html", f"open {page} in a browser")
+    return built.returncode or announce(folder / "_build" / "html", f"open {page} in a browser")
 
 
 def derived():
     """Rewrite what is made from the notebooks and the package; returns the exit code."""
-    gallery.figures_readme(notebooks(), ROOT / "figures")
-    page = ROOT / "course" / "playground" / "index.html"
-    write_together({page: playground.embedded(page.read_text(encoding="utf-8")).encode()})
+    figures, page = ROOT / "figures", ROOT / "course" / "playground" / "index.html"
+    texts = {figures / "README.md": gallery.page(notebooks(), figures),
+             page: playground.embedded(page.read_text(encoding="utf-8"))}
+    write_together({path: text.encode() for path, text in texts.items()})
     return 0
 
 
-def serve(port=8765):
+def serve_playground(port=8765):
     """Write the page into build/playground and serve it until interrupted."""
     derived()
     folder = emptied("playground")
@@ -108,20 +124,20 @@ def serve(port=8765):
         server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError:  # taken: any other
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    told(folder, f"http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)")
+    announce(folder, f"http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)")
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         return 0
 
 
-def told(folder, how):
+def announce(folder, how):
     """Say where the result lies and how to open it; returns the exit code 0."""
     print(f"{os.path.relpath(folder, ROOT)}/\n  {how}", flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    commands = {"student": student, "slides": slides, "book": book, "playground": serve,
-                "derived": derived}
+    commands = {"student": student, "slides": slides, "book": book,
+                "playground": serve_playground, "derived": derived}
     sys.exit(commands[sys.argv[1]]())
