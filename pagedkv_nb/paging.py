@@ -42,8 +42,6 @@ class PagePool:
 
     def allocate(self):
         """Take a free page, with ref count 1; OutOfPages if there is none."""
-        if not self.n_free:
-            raise OutOfPages(f"all {self.total_pages} pages are in use")
         page = self._next_free()
         self._ref_counts[page] = 1
         return page
@@ -73,14 +71,16 @@ class PagePool:
         return new
 
     def _held(self, page):
-        """The ref count of a page in use; ValueError if it is free."""
-        count = self.ref_count(page)
+        """The ref count of a page in use; ValueError if it is free, or no page of ours."""
+        count = self._ref_counts.get(page) or self.ref_count(page)
         if not count:
             raise ValueError(f"page {page} is free: nobody holds it")
         return count
 
     def _next_free(self):
         """Take out the free page that is used next: the one freed last."""
+        if not self._free:
+            raise OutOfPages(f"all {self.total_pages} pages are in use")
         return self._free.pop()
 
     def _put_back(self, page):

@@ -98,7 +98,9 @@ class PrefixPool(PagePool):
 
     def _next_free(self):
         """Take out a page without a key; if there is none, an idle one is forgotten."""
-        return super()._next_free() if self._free else self._evict(self.victim())
+        if self._free or not self._idle:
+            return super()._next_free()
+        return self._evict(self.victim())
 
     def _put_back(self, page):
         """A remembered page waits where it can be found."""

@@ -3,18 +3,14 @@ import numpy as np
 import pandas as pd
 
 from ..contiguous import STATES
-from .timed import TimedServer
+from .server import COLUMNS, Server
 
 
-def accounts(server):
-    """The account of every iteration so far, in slots, with the requests that ran and those
-    that waited: a row each."""
-    return pd.DataFrame(account_array(server.history), columns=["running", "waiting", *STATES])
-
-
-def account_array(history):
-    """Rows of a server's history as an array of int64."""
-    return np.fromiter(history, np.dtype(("int64", 2 + len(STATES))), len(history))
+def accounts(server, start=0):
+    """The account of every iteration so far from `start` on: a row each, states in slots."""
+    rows = server.history[start:]
+    table = np.fromiter(rows, np.dtype(("int64", len(COLUMNS))), len(rows))
+    return pd.DataFrame(table, columns=COLUMNS)
 
 
 def steady_state(server, drop=0.2):
@@ -22,25 +18,25 @@ def steady_state(server, drop=0.2):
     fills: requests at once, states as shares of the memory (0..1); and per finished request,
     its preemptions and recomputed tokens."""
     start = int(drop * len(server.history))
-    table = account_array(server.history[start:])
-    running, _, *states = (table.sum(axis=0) / len(table)).tolist()
+    table = accounts(server, start)
+    means = (table.sum() / len(table)).to_dict()
     done = [r for r in server.finished if r.ends >= start]
     per_request = 1 / max(1, len(done))
-    return {"requests_at_once": running,
-            **{name: mean / server.memory.slots for name, mean in zip(STATES, states)},
+    return {"requests_at_once": means["running"],
+            **{name: means[name] / server.memory.slots for name in STATES},
             "preemptions_per_request": sum(r.preemptions for r in done) * per_request,
             "recomputed_tokens": sum(r.recomputed_tokens for r in done) * per_request}
 
 
-def throughput_of(server, drop=0.0):
-    """Of a timed run without its first share `drop` of iterations: requests a second, means
-    over time of requests at once, and milliseconds an iteration."""
-    start = int(drop * len(server.iteration_s))
-    seconds = np.array(server.iteration_s[start:])
-    begun = server.now_s - seconds.sum()
+def throughput_of(server, clock, drop=0.2):
+    """Of a run without its first share `drop` of iterations, if each takes what the clock
+    says: requests a second, requests at once (mean over time), milliseconds an iteration."""
+    start = int(drop * len(server.history))
+    seconds = np.array([clock.seconds(computed, used, running) for
+                        running, _, used, *_, computed in server.history[start:]])
     running = np.array([row[0] for row in server.history[start:]])
-    ended = sum(1 for *_, end in server.times_s if end is not None and end > begun)
-    return {"requests_per_s": float(ended / seconds.sum()),
+    finished = sum(request.ends >= start for request in server.finished)
+    return {"requests_per_s": float(finished / seconds.sum()),
             "requests_at_once": float((running * seconds).sum() / seconds.sum()),
             "iteration_ms": float(1e3 * seconds.mean())}
 
@@ -48,23 +44,21 @@ def throughput_of(server, drop=0.0):
 def means_between(server, start_s, end_s):
     """Of a timed run from one second to another: means over time of the requests at once and
     of the states as shares of the memory (0..1)."""
-    ends = np.cumsum(server.iteration_s)
-    table, seconds = account_array(server.history), np.array(server.iteration_s)
+    ends, seconds = np.cumsum(server.iteration_s), np.array(server.iteration_s)
     inside = (ends > start_s) & (ends <= end_s)
-    means = np.average(table[inside], axis=0, weights=seconds[inside])
-    return {"requests_at_once": means[0],
-            **dict(zip(STATES, means[2:] / server.memory.slots))}
+    table = accounts(server)[inside].to_numpy()
+    means = dict(zip(COLUMNS, np.average(table, axis=0, weights=seconds[inside])))
+    return {"requests_at_once": means["running"],
+            **{name: means[name] / server.memory.slots for name in STATES}}
 
 
-def saturate(memories, workload, clock, n_requests):
-    """{name: its `throughput_of`} of servers that differ in their memories, {name: memory}.
-    Each finishes so many of the same requests from a queue that is never empty; the first
-    fifth of the iterations, in which the memory fills, is left out."""
-    servers = {name: TimedServer(memory, workload, clock)
-               for name, memory in memories.items()}
+def saturate(memories, workload, n_requests):
+    """{name: server} for {name: memory}: each has finished so many of the same requests from
+    a queue that is never empty."""
+    servers = {name: Server(memory, workload) for name, memory in memories.items()}
     for server in servers.values():
         server.finish(n_requests)
-    return {name: throughput_of(server, drop=0.2) for name, server in servers.items()}
+    return servers
 
 
 def latencies(server):

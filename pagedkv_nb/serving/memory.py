@@ -7,6 +7,8 @@ from ..parameter import number, positive_int
 class ReservedMemory:
     """One contiguous reservation a request, from its admission until it leaves."""
 
+    can_run_out = False  # while requests write
+
     def __init__(self, slots, policy, longest, allocator=BuddyAllocator):
         """`policy.reserve` says how much a request gets, `longest` is the longest request in
         tokens. ValueError if even the empty memory has no room for that many."""
@@ -53,6 +55,8 @@ class ReservedMemory:
 
 class PageLimits:
     """What both paged memories have in common: sizes, admission's rule and the account."""
+
+    can_run_out = True
 
     def __init__(self, slots, page_size=16, watermark=0.01):
         """`slots // page_size` pages; `watermark` is the share kept back (vLLM's 0.01)."""

@@ -2,9 +2,13 @@
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import cycle
-from typing import NamedTuple
+from math import inf
 
+from ..contiguous import STATES
 from ..parameter import positive_int
+
+
+COLUMNS = ("running", "waiting", *STATES, "computed")  # of a server's history
 
 
 @dataclass(eq=False, slots=True)
@@ -32,15 +36,6 @@ class Request:
         return self.n_tokens + iteration - self.admitted
 
 
-class Step(NamedTuple):
-    """What happened in one iteration."""
-
-    admitted: list  # requests whose prompts (and lost tokens) were computed in it
-    running: int  # requests that wrote a token
-    used: int  # tokens in the memory then
-    finished: list  # requests that wrote their last
-
-
 class Server:
     """First come, first served; a token an iteration for every running request.
 
@@ -62,31 +57,53 @@ class Server:
         self.iteration = self.arrived = self.used = self.final = 0
         self.waiting, self.running = deque(), {}  # running: in order of admission
         self.finished = []
-        self.history = []  # of each iteration: running, waiting, and the states in slots
+        self.history = []  # a row for each iteration: see `COLUMNS`
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
         self._blocked = False  # the head of the queue found no room, none was freed since
         self._source = cycle(pairs)
 
     def run(self, iterations):
         """Step that often."""
-        for _ in range(positive_int("iterations", iterations)):
+        end = self.iteration + positive_int("iterations", iterations)
+        while self.iteration < end:
             self.step()
+            self._coast(end)
+
+    def finish(self, n_requests):
+        """Step until so many requests have left."""
+        while len(self.finished) < n_requests:
+            self.step()
+            self._coast(inf)
 
     def step(self):
-        """One iteration; returns what happened in it."""
+        """One iteration; returns (the requests that were admitted in it, those that wrote
+        their last token)."""
         if self.arrivals is not None and self.iteration < len(self.arrivals):
             self._arrive(self.arrivals[self.iteration])
-        admitted = [] if self._blocked else self._admit_while_there_is_room()
+        admitted = () if self._blocked else self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
-        running = len(self.running)
-        self.used += running
-        used, states = self.used, self.memory.account(self.final, self.used)
-        self.history.append((running, len(self.waiting), *states))
+        running = computed = len(self.running)  # tokens: one of each request, but
         if admitted:
             admitted = [request for request in admitted if request.ends >= 0]  # not sent back
-        finished = self._let_go() if self.iteration in self._ends else []
+            computed += sum(request.n_tokens - 1 for request in admitted)  # a whole prompt
+        self.used += running
+        states = self.memory.account(self.final, self.used)
+        self.history.append((running, len(self.waiting), *states, computed))
+        finished = self._let_go() if self.iteration in self._ends else ()
         self.iteration += 1
-        return Step(admitted, running, used, finished)
+        return admitted, finished
+
+    def _coast(self, end):
+        """The same as steps up to `end` or until a request leaves, while the others can only
+        write: nobody comes, the head of the queue has no room, and no memory can run out."""
+        if not self._blocked or self.arrivals is not None or self.memory.can_run_out:
+            return
+        running, waiting, account = len(self.running), len(self.waiting), self.memory.account
+        while self.iteration < end and self.iteration not in self._ends:
+            self.used += running
+            states = account(self.final, self.used)
+            self.history.append((running, waiting, *states, running))
+            self.iteration += 1
 
     def _arrive(self, count):
         """The workload's next requests join the queue."""

@@ -7,47 +7,37 @@ from .server import Server
 class TimedServer(Server):
     """A `Server` with a clock in seconds.
 
-    `arrival_s` are the times of the workload's next requests; without them the queue is
-    never empty. `now_s` is the time after the last iteration. Tokens are written at the end
-    of their iteration.
+    `arrival_s` are the times of the workload's next requests. `now_s` is the time after the
+    last iteration. Tokens are written at the end of their iteration.
     """
 
-    def __init__(self, memory, workload, clock, arrival_s=None):
+    def __init__(self, memory, workload, clock, arrival_s):
         """An idle server at second 0; ValueError unless the times are in order."""
-        super().__init__(memory, workload, None if arrival_s is None else ())
+        super().__init__(memory, workload, arrivals=())
         self.clock, self.now_s = clock, 0.0
-        self.arrival_s = None if arrival_s is None else in_order(arrival_s)
+        self.arrival_s = in_order(arrival_s)
         self.iteration_s = []
         self.times_s = []  # of each request: arrival, first token, end
 
     def step(self):
-        """One iteration, which takes what the clock says for the tokens that pass the layers
-        and those that are read; an idle server waits for the next arrival first."""
-        if self.arrival_s is not None:
-            self._arrivals()
-        step = super().step()
-        prompts = sum(request.n_tokens for request in step.admitted)
-        passing = prompts + step.running - len(step.admitted)  # one for each that decodes
-        seconds = self.clock.seconds(passing, step.used, step.running)
+        """One iteration, which takes what the clock says; an idle server waits for the next
+        arrival first."""
+        self._arrivals()
+        admitted, finished = super().step()
+        running, _, used, *_, computed = self.history[-1]
+        seconds = self.clock.seconds(computed, used, running)
         self.iteration_s.append(seconds)
         self.now_s += seconds
-        for request in step.admitted:
+        for request in admitted:
             times = self.times_s[request.number]
             times[1] = self.now_s if times[1] is None else times[1]
-        for request in step.finished:
+        for request in finished:
             self.times_s[request.number][2] = self.now_s
-        return step
+        return admitted, finished
 
     def drain(self):
-        """Step until every request that arrives has left; ValueError if they never end."""
-        if self.arrival_s is None:
-            raise ValueError("arrival_s=None: must be times, or the queue is never empty")
+        """Step until every request that arrives has left."""
         while self.arrived < len(self.arrival_s) or self.running or self.waiting:
-            self.step()
-
-    def finish(self, n_requests):
-        """Step until so many requests have left."""
-        while len(self.finished) < n_requests:
             self.step()
 
     def _arrivals(self):
@@ -60,9 +50,8 @@ class TimedServer(Server):
 
     def _arrive(self, count):
         """Requests join the queue, and their arrival is noted."""
-        for number in range(self.arrived, self.arrived + count):
-            since = self.now_s if self.arrival_s is None else self.arrival_s[number]
-            self.times_s.append([since, None, None])
+        due = self.arrival_s[self.arrived:self.arrived + count]
+        self.times_s += [[arrived_s, None, None] for arrived_s in due]
         super()._arrive(count)
 
 

@@ -3,6 +3,7 @@ import json
 import re
 from html import unescape
 
+import nbformat
 import papermill
 import pytest
 
@@ -190,3 +191,25 @@ def test_promised_columns():
     assert columns("10a-measured-servers") == [
         "server", "model", "gpu", "n_gpus", "logged_tokens", "predicted_tokens"]
     assert columns("10b-usual-mistakes") == ["mistake", "factor", "of"]
+
+
+MINE = ("from pagedkv_nb.serving import POLICIES, Policy\nPOLICIES['half'] = Policy('half', 'Half', "
+        "lambda prompt, output, longest: max(prompt + output, longest // 2))")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number, figures", [("02", ["02b", "02c"]), ("05", ["05b"]), ("08", ["08a", "08b"]),
+                                             ("09", ["09a"])])
+def test_a_readers_policy_stands_in_every_figure_that_compares_policies(number, figures, tmp_path):
+    path = next(p for p in PATHS if p.stem.startswith(number))
+    nb = nbformat.read(path, 4)
+    last = max(i for i, c in enumerate(nb.cells) if c.cell_type == "code" and "from pagedkv_nb" in c.source)
+    nb.cells.insert(last + 1, nbformat.v4.new_code_cell(MINE))
+    nbformat.write(nb, tmp_path / path.name)
+    run = papermill.execute_notebook(tmp_path / path.name, None, {"figures_dir": str(tmp_path)},
+                                     kernel_name="python3", progress_bar=False)
+    shown = [o.get("text", "") + str(o.get("data", {}).get("text/plain", ""))
+             for c in run.cells for o in c.get("outputs", [])]
+    assert sum("half" in text.lower() for text in shown) >= 3
+    for figure in figures:
+        assert "half" in next(tmp_path.glob(f"{figure}-*.csv")).read_text().lower()

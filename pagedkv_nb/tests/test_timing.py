@@ -71,11 +71,10 @@ def test_closed_form_and_simulation_agree_where_both_hold():
     even = lengths((1, 400))
     runs = []
     for longest in (401, 1604):
-        timed = TimedServer(POLICIES["max"].memory(16 * 1604, longest, allocator=FirstFitAllocator),
-                            even, OPT)
-        timed.run(400 * 20)
-        used = np.mean([row[2] for row in timed.history])
-        runs.append((throughput_of(timed), used))
+        server = Server(POLICIES["max"].memory(16 * 1604, longest, allocator=FirstFitAllocator), even)
+        server.run(400 * 20)
+        used = np.mean([row[2] for row in server.history])
+        runs.append((throughput_of(server, OPT, drop=0), used))
     (many, more), (few, less) = runs
     assert (many["requests_at_once"], few["requests_at_once"]) == (64, 16)
     expected = gain(OPT, (64, 16), (more, less))
@@ -153,7 +152,6 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [1, 0.5]), "arrival_s[1]=0.5: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [-1]), "arrival_s[0]=-1.0: must be"),
-    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND).drain(), "arrival_s=None: must be"),
     (lambda: poisson_arrivals(-1, 3, None), "rate_per_s=-1: must be")])
 def test_bad_clocks_are_one_line(call, message):
     with pytest.raises(ValueError) as error:
@@ -164,9 +162,10 @@ def test_bad_clocks_are_one_line(call, message):
 def test_reports_by_hand():
     """Two requests at once of two tokens each, a second an iteration, in 8 slots."""
     served = saturate({"eight": POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator)},
-                      lengths((2, 2)), SECOND, 20)
-    assert served == {"eight": {"requests_per_s": 1.0, "requests_at_once": 2.0,
-                                "iteration_ms": 1000.0}}
+                      lengths((2, 2)), 20)
+    assert throughput_of(served["eight"], SECOND) == {
+        "requests_per_s": 1.0, "requests_at_once": 2.0, "iteration_ms": 1000.0}
+    assert len(served["eight"].finished) == 20 and [*served] == ["eight"]
     timed = TimedServer(POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator), lengths((2, 2)),
                         SECOND, [0.0, 0.0, 2.0])
     timed.drain()
@@ -174,8 +173,8 @@ def test_reports_by_hand():
     assert means == {"requests_at_once": 1.5, "used": (6 + 8 + 3 + 4) / 32,
                      "reserved": (2 + 1) / 32, "internal": 0.0, "external": (0 + 0 + 4 + 4) / 32}
     assert means_between(timed, 2, 4)["requests_at_once"] == 1.0
-    assert throughput_of(timed)["requests_per_s"] == 3 / 4
-    assert throughput_of(timed, drop=0.5)["requests_per_s"] == 1 / 2
+    assert throughput_of(timed, SECOND, drop=0)["requests_per_s"] == 3 / 4
+    assert throughput_of(timed, SECOND, drop=0.5)["requests_per_s"] == 1 / 2
 
 
 def test_the_papers_gain_from_memory_alone():
