@@ -4,6 +4,13 @@ GRID =
 SCHEDULER =
 P =
 ONLY =
+# What a user passes reaches Python as it is: make expands none of it, a shell reads none of it.
+override NB := $(value NB)
+override GRID := $(value GRID)
+override SCHEDULER := $(value SCHEDULER)
+override P := $(value P)
+override ONLY := $(value ONLY)
+export NB GRID SCHEDULER P ONLY
 
 # A conda environment of this name, or one given by its path (Binder's) that has the study.
 HERE := $(wildcard $(CONDA_DEFAULT_ENV)/lib/python3*/site-packages/pagedkv_nb-*.dist-info)
@@ -28,21 +35,25 @@ BOOK_INSTALL := build/book-env/bin/python -m pip install --quiet --disable-pip-v
 endif
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
+PYTEST := -m pytest -n auto --dist loadscope $(NBVAL) pagedkv_nb/tests notebooks
 
-.PHONY: all test run sweep plan lab student slides book playground bench lock clean help
+.PHONY: all test test-all run sweep plan lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
-	@$(PYTHON) -m pagedkv_nb.study.run --only $(ONLY)
+	@$(PYTHON) -m pagedkv_nb.study.run --only $$ONLY
 	@$(PYTHON) -m pagedkv_nb.study.course derived
 
 test: $(READY)  ## test the package and the stored notebooks
-	$(PYTHON) -m pytest $(NBVAL) pagedkv_nb/tests notebooks
+	$(PYTHON) $(PYTEST)
+
+test-all: $(READY)  ## the slow tests too: a cluster, a disk that is mounted, a browser
+	$(PYTHON) $(PYTEST) -m ""
 
 run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_size=32 seed=7"
-	@$(PYTHON) -m pagedkv_nb.study.run "$(NB)" $(P)
+	@$(PYTHON) -m pagedkv_nb.study.run --make
 
 sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SCHEDULER=tcp://host:8786]
-	@$(PYTHON) -m pagedkv_nb.study.sweep "$(NB)" "$(GRID)" "$(SCHEDULER)"
+	@$(PYTHON) -m pagedkv_nb.study.sweep "$$NB" "$$GRID" "$$SCHEDULER"
 
 plan: $(READY)  ## the example grid: requests that fit, by model and GPU (two minutes)
 	@$(PYTHON) -m pagedkv_nb.study.plan
@@ -74,7 +85,7 @@ clean:  ## remove the environment and everything built
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## print this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
 
 .venv/ready: requirements.lock pyproject.toml
 	$(VENV)

@@ -1,6 +1,4 @@
 """A pool of pages with ref counts, and requests that reach them through a block table."""
-from operator import index
-
 from .parameter import positive_int, positive_ints, total
 
 
@@ -104,15 +102,16 @@ class PagedRequest:
         return list(self._table)
 
     def append(self, n_tokens=1):
-        """Make room for more tokens. Returns None, or (old, new) if the partly filled
-        last page was shared and was swapped for a private one: the caller copies its
-        contents. ValueError for fewer than 1 token; OutOfPages changes nothing."""
-        if index(n_tokens) < 1:
-            raise ValueError(f"n_tokens={n_tokens}: must be a whole number, at least 1")
+        """Make room for more tokens. Returns None, or (old, new) if the partly filled last page
+        was shared and swapped: the caller copies its contents. OutOfPages changes nothing."""
         pool, table, moved = self.pool, self._table, None
-        partly_filled = self.n_tokens < len(table) * pool.page_size
-        must_copy = partly_filled and pool._held(table[-1]) > 1
-        n_new = pages_for(self.n_tokens + n_tokens, pool.page_size) - len(table)
+        room = -self.n_tokens % pool.page_size  # slots left in the last page
+        if n_tokens == 1 and room and pool._ref_counts.get(table[-1]) == 1:
+            self.n_tokens += 1
+            return None
+        n_tokens = positive_int("n_tokens", n_tokens)
+        must_copy = room > 0 and pool._held(table[-1]) > 1
+        n_new = pages_for(n_tokens - room, pool.page_size)
         if n_new + must_copy > pool.n_free:
             raise OutOfPages(f"pages needed: {n_new + must_copy}, free: {pool.n_free}")
         if must_copy:

@@ -7,8 +7,6 @@ from ..parameter import number, positive_int
 class ReservedMemory:
     """One contiguous reservation a request, from its admission until it leaves."""
 
-    can_run_out = False  # while requests write
-
     def __init__(self, slots, policy, longest, allocator=BuddyAllocator):
         """`policy.reserve` says how much a request gets, `longest` is the longest request in
         tokens. ValueError if even the empty memory has no room for that many."""
@@ -35,6 +33,10 @@ class ReservedMemory:
         self.asked += size
         return True
 
+    def runs_out(self):
+        """Whether the next token of everyone may need more room than there is: never."""
+        return False
+
     def grow(self, preempt):
         """One more token for every request: admission has made sure of the room."""
 
@@ -55,8 +57,6 @@ class ReservedMemory:
 
 class PageLimits:
     """What both paged memories have in common: sizes, admission's rule and the account."""
-
-    can_run_out = True
 
     def __init__(self, slots, page_size=16, watermark=0.01):
         """`slots // page_size` pages; `watermark` is the share kept back (vLLM's 0.01)."""
@@ -102,6 +102,10 @@ class PlainPagedMemory(PageLimits):
         self.tables[request].append(request.n_tokens)
         return True
 
+    def runs_out(self):
+        """As `ReservedMemory.runs_out`; only looking at every request would tell."""
+        return True
+
     def grow(self, preempt):
         """One more token for every request. While no page is free for it, `preempt()` must
         release the youngest request: possibly this one."""
@@ -145,6 +149,10 @@ class PagedMemory(PageLimits):
         due[request] = None
         request.place = start, due
         return True
+
+    def runs_out(self):
+        """Whether the next token of everyone needs more pages than are free."""
+        return len(self._due[self._iteration % self.page_size]) > self.n_free
 
     def grow(self, preempt):
         """One more token for every request; only those whose last page is full matter."""

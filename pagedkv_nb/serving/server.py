@@ -78,7 +78,7 @@ class Server:
     def step(self):
         """One iteration; returns (the requests that were admitted in it, those that wrote
         their last token)."""
-        if self.arrivals is not None and self.iteration < len(self.arrivals):
+        if self._someone_comes():
             self._arrive(self.arrivals[self.iteration])
         admitted = () if self._blocked else self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
@@ -88,22 +88,29 @@ class Server:
             computed += sum(request.n_tokens - 1 for request in admitted)  # a whole prompt
         self.used += running
         states = self.memory.account(self.final, self.used)
-        self.history.append((running, len(self.waiting), *states, computed))
+        self._note((running, len(self.waiting), *states, computed))
         finished = self._let_go() if self.iteration in self._ends else ()
         self.iteration += 1
         return admitted, finished
 
     def _coast(self, end):
-        """The same as steps up to `end` or until a request leaves, while the others can only
-        write: nobody comes, the head of the queue has no room, and no memory can run out."""
-        if not self._blocked or self.arrivals is not None or self.memory.can_run_out:
-            return
-        running, waiting, account = len(self.running), len(self.waiting), self.memory.account
-        while self.iteration < end and self.iteration not in self._ends:
+        """The same as steps up to `end`, while requests only write: the head of the queue has
+        no room, nobody comes or leaves, and no page is missing."""
+        running, waiting, memory = len(self.running), len(self.waiting), self.memory
+        while (self._blocked and self.iteration < end and self.iteration not in self._ends
+               and not self._someone_comes() and not memory.runs_out()):
+            memory.grow(self._preempt)
             self.used += running
-            states = account(self.final, self.used)
-            self.history.append((running, waiting, *states, running))
+            self._note((running, waiting, *memory.account(self.final, self.used), running))
             self.iteration += 1
+
+    def _someone_comes(self):
+        """Whether a request arrives in this iteration."""
+        return self.arrivals is not None and self.iteration < len(self.arrivals)
+
+    def _note(self, row):
+        """Keep the account of an iteration."""
+        self.history.append(row)
 
     def _arrive(self, count):
         """The workload's next requests join the queue."""

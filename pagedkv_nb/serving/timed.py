@@ -20,14 +20,12 @@ class TimedServer(Server):
         self.times_s = []  # of each request: arrival, first token, end
 
     def step(self):
-        """One iteration, which takes what the clock says; an idle server waits for the next
-        arrival first."""
-        self._arrivals()
+        """One iteration; an idle server waits for the next arrival first."""
+        if not self.running and not self.waiting and self.arrived < len(self.arrival_s):
+            self.now_s = max(self.now_s, self.arrival_s[self.arrived])
+        while self._someone_comes():
+            self._arrive(1)
         admitted, finished = super().step()
-        running, _, used, *_, computed = self.history[-1]
-        seconds = self.clock.seconds(computed, used, running)
-        self.iteration_s.append(seconds)
-        self.now_s += seconds
         for request in admitted:
             times = self.times_s[request.number]
             times[1] = self.now_s if times[1] is None else times[1]
@@ -39,14 +37,19 @@ class TimedServer(Server):
         """Step until every request that arrives has left."""
         while self.arrived < len(self.arrival_s) or self.running or self.waiting:
             self.step()
+            self._coast(inf)
 
-    def _arrivals(self):
-        """Those who are here by now join the queue."""
-        due = self.arrival_s
-        if not self.running and not self.waiting and self.arrived < len(due):
-            self.now_s = max(self.now_s, due[self.arrived])
-        while self.arrived < len(due) and due[self.arrived] <= self.now_s:
-            self._arrive(1)
+    def _someone_comes(self):
+        """Whether the next request is here by now."""
+        return self.arrived < len(self.arrival_s) and self.arrival_s[self.arrived] <= self.now_s
+
+    def _note(self, row):
+        """Keep the account of an iteration, which takes what the clock says."""
+        super()._note(row)
+        running, _, used, *_, computed = row
+        seconds = self.clock.seconds(computed, used, running)
+        self.iteration_s.append(seconds)
+        self.now_s += seconds
 
     def _arrive(self, count):
         """Requests join the queue, and their arrival is noted."""

@@ -59,9 +59,13 @@ def figure_files(fig, folder, name, alt, data):
     """{path: bytes} of a settled figure as .svg, .png and .csv of the DataFrame `data`."""
     svg = described(rendered(fig, "svg", {"Date": None, "Creator": None}), name, alt)
     png = rendered(fig, "png", PLAIN)
-    csv = data.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
     return {folder / f"{name}.{end}": content
-            for end, content in (("svg", svg), ("png", png), ("csv", csv))}
+            for end, content in (("svg", svg), ("png", png), ("csv", csv(data)))}
+
+
+def csv(data):
+    """The bytes of a DataFrame's file, the same on every machine."""
+    return data.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
 def rendered(fig, kind, metadata):

@@ -1,28 +1,30 @@
 """The example grid of the study: how many requests fit, by model and GPU: `make plan`."""
 import sys
-from io import StringIO
 
 import pandas as pd
 
-from .execution import plain_error
-from .charts.fit import requests_that_fit
+from .charts import requests_that_fit
 from .notebook import figure_files, write_together
-from .run import BUILD, ROOT, refuse
+from .run import BUILD, ROOT, plain_error
 from .style import settle
-from .sweep import sweep
+from .sweep import run_grid
 
 NAME = "plan-requests-that-fit"
 
 
 def plan():
     """Run what is missing of course/plan.yml and draw it into figures/; the exit code."""
-    code = sweep("05", ROOT / "course" / "plan.yml")
-    if code:
-        return code
-    table = pd.read_csv(BUILD / "sweep" / "plan" / "05b-requests-that-fit.csv")
+    code = run_grid("05", ROOT / "course" / "plan.yml")
+    if not code:
+        draw(pd.read_csv(BUILD / "sweep" / "plan" / "05b-requests-that-fit.csv"))
+    return code
+
+
+def draw(table):
+    """Write the figure of a table of requests that fit and say where it lies."""
     table = table[table["policy"].isin(["max", "paged"])].pivot(
         index=["workload", "model", "gpu"], columns="policy", values="requests_at_once")
-    table = pd.read_csv(StringIO(table.reset_index().to_csv(index=False)))
+    table = table.reset_index().rename_axis(columns=None)
     gain = table["paged"] / table["max"]
     title = (f"Pages let {gain.min():.0f} to {gain.max():.0f} times as many requests run "
              "as 8,192 slots each")
@@ -32,11 +34,10 @@ def plan():
     settle(figure)
     write_together(figure_files(figure, ROOT / "figures", NAME, told, table))
     print(f"figures/{NAME}.svg")
-    return 0
 
 
 if __name__ == "__main__":
     try:
         sys.exit(plan())
     except (ValueError, OSError) as error:
-        sys.exit(refuse(plain_error(error)))
+        sys.exit(plain_error(error))

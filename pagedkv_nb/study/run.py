@@ -3,19 +3,27 @@
     python -m pagedkv_nb.study.run                         all: rewrites notebooks/ and figures/
     python -m pagedkv_nb.study.run --only 05 06            only these, likewise
     python -m pagedkv_nb.study.run 05 page_size=32 seed=7  one: into build/
+    python -m pagedkv_nb.study.run --make                  one: as $NB and $P say
 """
 import os
+import shlex
 import sys
+import tempfile
 from ast import literal_eval
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from time import perf_counter
 
-import nbformat
+# An optional URL grammar that takes jsonschema 0.7 s to compile.
+sys.modules["rfc3987_syntax"] = None
 
-from .execution import (answers, execute, known_parameters, located, normalised, plain_error,
-                        workplace)
-from .notebook import write_together
+import nbformat  # noqa: E402
+import papermill  # noqa: E402
+from psutil import pid_exists  # noqa: E402
+
+from .notebook import write_together  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
@@ -27,112 +35,164 @@ def notebooks(only=()):
             if not only or path.stem[:2] in only]
 
 
-def places():
-    """The workplace of a run, cleared of what killed runs have left."""
-    return workplace(BUILD, BUILD, ROOT / "notebooks", ROOT / "figures",
-                     ROOT / "course" / "playground",
-                     *BUILD.glob("figures/*"))
+def chosen(number):
+    """The path of the notebook of that number, and its parameters; ValueError if there is none."""
+    path = next((p for p in notebooks() if number and p.stem.startswith(number)), None)
+    if path is None:
+        raise ValueError(f"NB={number}: must be one of {', '.join(p.stem for p in notebooks())}")
+    return path, papermill.inspect_notebook(path)
 
 
-def regenerate(path, work, position):
-    """Run a notebook and, if it succeeds, put it and its figures in their places together;
-    returns the seconds it took."""
-    start = perf_counter()
-    bar = {"desc": path.stem, "position": position, "leave": False,
-           "disable": None}  # shown on a terminal only
-    folder = work / path.stem
-    nb = execute(path, folder, {"figures_dir": str(folder / "figures")}, progress_bar=bar)
-    files = {ROOT / "figures" / file.name: file.read_bytes()
-             for file in sorted((folder / "figures").glob("*.*"))}
-    write_together(files | {path: stored(normalised(nb))})
-    return perf_counter() - start
+@contextmanager
+def workplace():
+    """A temporary folder in build/ for everything a run leaves on its way, connection files
+    of its kernels included. What killed runs have left goes first."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    clear()
+    with tempfile.TemporaryDirectory(f".{os.getpid()}.part", ".run-", BUILD, True) as work:
+        tempfile.tempdir = work
+        try:
+            yield Path(work)
+        finally:
+            tempfile.tempdir = None
 
 
-def stored(nb):
-    """The bytes of a notebook as Jupyter writes it."""
-    return (nbformat.writes(nb).rstrip("\n") + "\n").encode()
+def clear():
+    """Remove the files and folders `.NAME.PID.part` of processes that run no more."""
+    for part in (*BUILD.glob(".*.part"), *BUILD.glob("figures/*/.*.part"),
+                 *ROOT.glob("*/.*.part"), *ROOT.glob("course/*/.*.part")):
+        pid = int(part.suffixes[-2][1:])
+        if pid == os.getpid() or not pid_exists(pid):
+            rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def execute(path, folder, parameters, progress_bar=False):
+    """Run a notebook in a folder and return it; RuntimeError with one line if a cell fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return papermill.execute_notebook(
+            path, folder / path.name, parameters, kernel_name="python3", record_timing=False,
+            progress_bar=progress_bar, request_save_on_cell_execute=False,
+            coalesce_streams=True,  # a print may arrive in pieces
+            shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"])
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(f"{error.ename}: {error.evalue}") from None
+
+
+def drawn(path, folder, parameters, figures, **bar):
+    """Run a notebook, with a progress bar; returns it and what it drew, {path in `figures`: bytes}."""
+    made, end = folder / "figures", "" if sys.stderr.isatty() else "\n"  # a log has lines
+    bar |= {"desc": path.stem, "leave": False, "mininterval": 1, "miniters": 1,
+            "bar_format": "{desc}: {n_fmt} of {total_fmt} cells, {elapsed}" + end}
+    nb = execute(path, folder, {"figures_dir": str(made)} | parameters, bar)
+    return nb, {figures / file.name: file.read_bytes() for file in sorted(made.glob("*.*"))}
 
 
 def run_all(only=()):
-    """Regenerate every notebook, or those whose numbers are given, one a core at a time;
-    returns the exit code."""
-    paths = notebooks(only)
-    failures = 0
-    with places() as work, ThreadPoolExecutor(os.cpu_count()) as threads:
-        jobs = {threads.submit(regenerate, path, work, i): path
-                for i, path in enumerate(paths[::-1])}  # the last ones take longest
+    """Regenerate all notebooks, or those of some numbers, one a core; returns the exit code."""
+    paths, failures = notebooks(only), 0
+    with workplace() as work, ThreadPoolExecutor(os.cpu_count()) as threads:
+        jobs = {threads.submit(regenerate, path, work, position): path.stem
+                for position, path in enumerate(paths[::-1])}  # the last ones take longest
         for done, job in enumerate(as_completed(jobs), 1):
-            name, error = jobs[job].stem, job.exception()
-            told = f"ok, {job.result():.1f} s" if not error else failed(name, work, error)
+            name, error = jobs[job], job.exception()
             failures += error is not None
-            print(f"[{done}/{len(paths)}] {name} {told}", flush=True)
-    return 1 if failures else 0
+            told = failed(name, work, error) if error else f"{name} ok, {job.result():.1f} s"
+            print(f"[{done}/{len(paths)}] {told}", flush=True)
+    return min(failures, 1)
 
 
-def failed(name, work, error):
-    """What to say of a failed notebook, whose run is kept in build/ if there is one."""
-    run = work / name / f"{name}.ipynb"
-    told = f"FAILED\n  {name}: {plain_error(error)}"
-    if run.exists() and run.stat().st_size:
-        os.replace(run, BUILD / run.name)
-        told += f"\n  the failed run: {located(BUILD / run.name, ROOT)}"
-    return told
+def regenerate(path, work, position):
+    """Run a notebook, put it and its figures in their places together; returns the seconds."""
+    start = perf_counter()
+    nb, files = drawn(path, work / path.stem, {}, ROOT / "figures", position=position,
+                      disable=None)  # shown on a terminal only
+    write_together(files | {path: nbformat.writes(normalised(nb)).encode() + b"\n"})
+    return perf_counter() - start
 
 
 def run_one(number, assignments):
-    """Run one notebook with other parameters into build/; returns the exit code."""
-    path = next((p for p in notebooks() if number and p.stem.startswith(number)), None)
-    if path is None:
-        return refuse(f"NB={number}: must be one of {', '.join(p.stem for p in notebooks())}")
-    known, parameters = known_parameters(path), {}
-    for name, equals, value in (a.partition("=") for a in assignments):
-        if not equals or name not in known:
-            return refuse(f"{name}: must be NAME=VALUE with a name of {', '.join(known)}")
-        parameters[name] = value_of(value)
-    with places() as work:
+    """Run one notebook with other parameters into build/ and say where all of it lies."""
+    path, known = chosen(number)
+    parameters, end = assigned(assignments, known), BUILD / "figures" / path.stem
+    with workplace() as work:
         try:
-            return place(path, work / path.stem, parameters)
+            nb, files = drawn(path, work / path.stem, parameters, end)
+            text = nbformat.writes(nb).replace(str(work / path.stem / "figures"), str(end))
+            write_together(files | {BUILD / path.name: text.encode() + b"\n"})
         except Exception as error:
-            return refuse(failed(path.stem, work, error).removeprefix("FAILED\n").strip())
-
-
-def place(path, folder, parameters):
-    """Run a notebook in a folder, put what it made into build/ and say where; returns 0."""
-    made, end = folder / "figures", BUILD / "figures" / path.stem
-    nb = execute(path, folder, {"figures_dir": str(made)} | parameters, told=True)
-    text = stored(nb).decode().replace(str(made), str(end))
-    files = {end / file.name: file.read_bytes() for file in sorted(made.glob("*.*"))}
-    write_together(files | {BUILD / path.name: text.encode()})
+            raise RuntimeError(failed(path.stem, work, error)) from None
     for old in set(end.glob("*.*")) - set(files):
         old.unlink()
-    elsewhere = sorted(Path(parameters.get("figures_dir") or end).glob(f"{path.stem[:2]}*.*"))
-    for file in (BUILD / path.name, *elsewhere):
-        print(located(file, ROOT))
-    print("", *answers(nb), sep="\n", end="")
-    return 0
+    figures = Path(parameters.get("figures_dir") or end).glob(f"{path.stem[:2]}*.*")
+    told = [located(file) for file in (BUILD / path.name, *sorted(figures))]
+    print(*told, "", *answers(nb), sep="\n", end="")
 
 
-def value_of(text):
-    """A Python literal, or the text itself."""
-    try:
-        return literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+def assigned(texts, known):
+    """{name: value} of texts NAME=VALUE, each value a Python literal or else text; ValueError
+    for a name that is not known."""
+    values = dict(text.partition("=")[::2] for text in texts)
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(f"{name}: must be NAME=VALUE with a name of {', '.join(known)}")
+        with suppress(ValueError, SyntaxError):
+            values[name] = literal_eval(value)
+    return values
 
 
-def refuse(message):
-    """Print one message to stderr; returns the exit code 1."""
-    print(message, file=sys.stderr)
-    return 1
+def answers(nb):
+    """The text that the cells tagged `answer` printed."""
+    return [output.text for cell in nb.cells if "answer" in cell.metadata.get("tags", [])
+            for output in cell.outputs if output.output_type == "stream"]
+
+
+def normalised(nb):
+    """The notebook as it is stored: without injected cell and execution metadata, its
+    cells numbered from 1; changes it in place."""
+    nb.cells = [c for c in nb.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    for count, cell in enumerate((c for c in nb.cells if c.cell_type == "code"), 1):
+        for numbered in (cell, *(o for o in cell.outputs if "execution_count" in o)):
+            numbered.execution_count = count
+    for cell in nb.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow") and v}
+    nb.metadata = nbformat.from_dict({
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {k: v for k, v in nb.metadata.language_info.items() if k != "version"},
+        "title": nb.cells[0].source.partition("\n")[0].lstrip("# ")})
+    return nb
+
+
+def failed(name, work, error):
+    """One line on a notebook that failed, whose run is kept in build/ if there is one."""
+    told, run, kept = plain_error(error), work / name / f"{name}.ipynb", BUILD / f"{name}.ipynb"
+    if run.exists() and run.stat().st_size:
+        os.replace(run, kept)
+        told += f"; the failed run: {located(kept)}"
+    return f"FAILED {name}: {told}"
+
+
+def plain_error(error):
+    """An error as one line; of a file that cannot be written, its path and why."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'build'}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def located(path):
+    """A path as a person in the project's folder would write it."""
+    return os.path.relpath(path, ROOT) if path.is_relative_to(ROOT) else str(path)
 
 
 def main(arguments):
-    """Run all or one; returns the exit code. A disk that cannot be written is one line."""
-    first, *others = arguments or ["--only"]
+    """Run all or one; returns the exit code. What is refused, by a disk too, is one line."""
     try:
+        if arguments == ["--make"]:  # no shell has read these
+            arguments = [os.environ["NB"], *shlex.split(os.environ["P"])]
+        first, *others = arguments or ["--only"]
         return run_all(others) if first == "--only" else run_one(first, others)
-    except OSError as error:
-        return refuse(plain_error(error))
+    except (OSError, ValueError, RuntimeError) as error:
+        sys.exit(plain_error(error))
 
 
 if __name__ == "__main__":

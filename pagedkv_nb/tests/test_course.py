@@ -101,6 +101,7 @@ OUT = """[...Reveal.getCurrentSlide().querySelectorAll('*')].filter(e => e.getCl
 
 
 @pytest.mark.parametrize("number", ["01", "09"])
+@pytest.mark.slow
 def test_nothing_is_cut_off_a_slide(number, tmp_path):
     needed("reveal.js", "dist/reveal.js"), needed("requirejs", "require.js")
     path = next(p for p in PATHS if p.stem.startswith(number))

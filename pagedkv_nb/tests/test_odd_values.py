@@ -14,10 +14,7 @@ ODD = [-1, 0, 1, 10**6, 10**12, 2**63, -(2**63), 0.5, 1.5, 1e300, NAN, INF, -INF
 PARAMETERS = [(path, name) for path in PATHS for name in papermill.inspect_notebook(path)]
 
 
-def test_there_are_at_least_300():
-    assert len(PARAMETERS) * len(ODD) >= 300
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("path, name", PARAMETERS, ids=lambda x: getattr(x, "stem", x))
 def test_an_odd_value_works_or_is_one_line(path, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -124,6 +124,7 @@ def clean(page):
                     "v.nodes.map(n => n.target).join(' ')))")
 
 
+@pytest.mark.slow
 def test_the_browser_draws_what_the_package_here_computes(site, tmp_path):
     with chromium(tmp_path) as page:
         page.open(site)
@@ -139,6 +140,7 @@ def test_the_browser_draws_what_the_package_here_computes(site, tmp_path):
         assert page.run("document.getElementById('steps').textContent") == str(state["steps"]) == "18"
 
 
+@pytest.mark.slow
 def test_it_is_played_with_the_keyboard_in_the_dark_on_a_phone(site, tmp_path):
     with chromium(tmp_path) as page:
         page.open(site, width=390, scheme="dark")

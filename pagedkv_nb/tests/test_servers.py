@@ -59,6 +59,7 @@ def test_windows_at_admission_and_in_the_steady_state():
 
 @given(st.sampled_from(list(facts("gpus")["name"])), st.integers(1, 16), st.floats(0.3, 1),
        st.sampled_from(list(facts("engines")["name"])))
+@pytest.mark.slow
 def test_the_lines_add_up_to_the_label(gpu, n_gpus, usable, engine):
     for model in ("Qwen2.5-0.5B", "Gemma-2-2B"):
         try:

@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
 
-from pagedkv_nb.study import run as runner, sweep
+from pagedkv_nb.study import run, sweep
 
 from .conftest import ROOT
 from .test_runner import tiny
@@ -36,9 +37,9 @@ Figures(figures_dir).show(canvas("a title")[0], "01a-dot", "alt", table)"""
 @pytest.fixture
 def house(tmp_path, monkeypatch):
     """A study of our own with one notebook."""
-    for module in (runner, sweep):
+    for module in (run, sweep):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
         monkeypatch.setattr(module, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(runner, "ROOT", tmp_path)
     tiny(tmp_path / "notebooks", "01_dot.ipynb", PARAMETERS, WORK)
     return tmp_path
 
@@ -55,7 +56,7 @@ def test_lists_multiply_and_no_point_comes_twice(grid, n, last):
 
 @pytest.mark.parametrize("text, message", [
     ("seize: 1", "seize: must be one of size, name, trace"), ("figures_dir: x", "figures_dir: must be"),
-    ("", "None: must be a mapping"), ("[]", "no points"), ("{}", "{}: must be a mapping"),
+    ("", "None: must be a mapping"), ("[]", "[]: must be a mapping"), ("{}", "{}: must be a mapping"),
     ("size: []", "size=[]: must be a value"), ("size:", "size=None"), ("- 3", "3: must be a mapping"),
     ("size: [1", "expected ',' or ']'"), ("a: b: c", "mapping values"), ("\t- x", "cannot start")])
 def test_a_bad_grid_is_one_line_that_names_the_file(tmp_path, text, message):
@@ -67,12 +68,13 @@ def test_a_bad_grid_is_one_line_that_names_the_file(tmp_path, text, message):
 
 
 def test_what_is_not_there_is_one_line(tmp_path):
-    for arguments, message in ((["99", "x.yml"], "NB=99: must be one of"),
-                               (["05", str(tmp_path / "none.yml")], "none.yml: No such file"),
-                               (["05", str(tmp_path)], "Is a directory")):
-        done = subprocess.run([sys.executable, "-m", "pagedkv_nb.study.sweep", *arguments],
-                              cwd=ROOT, text=True, capture_output=True)
-        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+    for grid, message in ((tmp_path / "none.yml", "none.yml: No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(ValueError, match=message):
+            sweep.run_grid("05", grid)
+    done = subprocess.run([sys.executable, "-m", "pagedkv_nb.study.sweep", "99", "x.yml"],
+                          cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 1 and done.stderr.startswith("NB=99: must be one of")
+    assert done.stderr.count("\n") == 1
 
 
 def in_process(monkeypatch):
@@ -88,12 +90,21 @@ def in_process(monkeypatch):
     return ran
 
 
+def quickly(path, folder, parameters):
+    """What the notebook does, without a kernel."""
+    text = Path(parameters["trace"]).read_text()
+    table = pd.DataFrame({"doubled": [parameters["size"], 2 * parameters["size"]], "text": text})
+    made = Path(parameters["figures_dir"])
+    made.mkdir()
+    table.to_csv(made / "01a-dot.csv", index=False)
+
+
 def test_a_second_start_does_what_is_missing_or_stale(house, monkeypatch, capsys):
     ran = in_process(monkeypatch)
     grid = house / "grid.yml"
     grid.write_text(f"size: [1, -1]\ntrace: {house / 'trace.txt'}\n")
     (house / "trace.txt").write_text("old")
-    assert sweep.sweep("01", grid) == 1
+    assert sweep.run_grid("01", grid) == 1
     assert [p["size"] for p in ran] == [1, -1]
     table = pd.read_csv(house / "build/sweep/grid/01a-dot.csv")
     assert table[["size", "doubled", "text"]].values.tolist() == [[1, 1, "old"], [1, 2, "old"]]
@@ -101,16 +112,18 @@ def test_a_second_start_does_what_is_missing_or_stale(house, monkeypatch, capsys
     assert points["error"].tolist() == ["", "ValueError: size=-1: must be positive"]
     assert "1 of 2 points failed" in capsys.readouterr().out
     grid.write_text(f"size: [1, 2]\ntrace: {house / 'trace.txt'}\n")
-    assert sweep.sweep("01", grid) == 0 and ran.pop() == {"size": 2, "trace": str(house / "trace.txt")}
-    assert sweep.sweep("01", grid) == 0 and len(ran) == 2
+    assert sweep.run_grid("01", grid) == 0 and ran.pop() == {"size": 2, "trace": str(house / "trace.txt")}
+    assert sweep.run_grid("01", grid) == 0 and len(ran) == 2
+    monkeypatch.setattr(sweep, "execute", quickly)
+    grid.write_text(f"size: 1\ntrace: {house / 'trace.txt'}\n")
     (house / "trace.txt").write_text("new")
-    assert sweep.sweep("01", grid) == 0 and len(ran) == 4
+    assert sweep.run_grid("01", grid) == 0 and len(ran) == 3
     assert set(pd.read_csv(house / "build/sweep/grid/01a-dot.csv")["text"]) == {"new"}
     notebook = house / "notebooks" / "01_dot.ipynb"
     nb = nbformat.read(notebook, 4)
     nb.cells[1].source += "\n1 + 1"
     nbformat.write(nb, notebook)
-    assert sweep.sweep("01", grid) == 0 and len(ran) == 6
+    assert sweep.run_grid("01", grid) == 0 and len(ran) == 4
 
 
 def test_a_parameter_that_is_a_column_too_keeps_both():
@@ -125,6 +138,7 @@ def free_port():
         return s.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_of_a_real_cluster_loses_no_point(house, tmp_path, capsys):
     pytest.importorskip("distributed", reason="dask.distributed is not installed")
     address = f"tcp://127.0.0.1:{free_port()}"
@@ -144,7 +158,7 @@ def test_a_killed_worker_of_a_real_cluster_loses_no_point(house, tmp_path, capsy
         grid.write_text(f"size: [1, 2, 3, 4, 5, -1]\npause: 1.0\ntrace: {house / 'trace.txt'}\n")
         killer = subprocess.Popen([sys.executable, "-c", "import os, sys, time; time.sleep(5); "
                                    f"os.kill({started[2].pid}, {int(signal.SIGKILL)})"])
-        assert sweep.sweep("01", grid, address) == 1
+        assert sweep.run_grid("01", grid, address) == 1
         assert killer.wait() == 0 and started[2].wait() == -signal.SIGKILL
     finally:
         for process in started:
@@ -157,8 +171,9 @@ def test_a_killed_worker_of_a_real_cluster_loses_no_point(house, tmp_path, capsy
     assert "[6/6]" in out and "size=-1, pause=1.0" in out and "must be positive" in out
 
 
+@pytest.mark.slow
 def test_no_scheduler_there_is_one_line(house):
     pytest.importorskip("distributed", reason="dask.distributed is not installed")
     (house / "grid.yml").write_text("size: 1")
     with pytest.raises(ValueError, match="SCHEDULER=tcp://127.0.0.1:1: "):
-        sweep.sweep("01", house / "grid.yml", "tcp://127.0.0.1:1")
+        sweep.run_grid("01", house / "grid.yml", "tcp://127.0.0.1:1")
