@@ -104,7 +104,7 @@ class PagedRequest:
     def append(self, n_tokens=1):
         """Make room for more tokens. Returns None, or (old, new) if the partly filled last page
         was shared and swapped: the caller copies its contents. OutOfPages changes nothing."""
-        pool, table, moved = self.pool, self._table, None
+        pool, table = self.pool, self._table
         room = -self.n_tokens % pool.page_size  # slots left in the last page
         if n_tokens == 1 and room and pool._ref_counts.get(table[-1]) == 1:
             self.n_tokens += 1
@@ -114,10 +114,11 @@ class PagedRequest:
         n_new = pages_for(n_tokens - room, pool.page_size)
         if n_new + must_copy > pool.n_free:
             raise OutOfPages(f"pages needed: {n_new + must_copy}, free: {pool.n_free}")
-        if must_copy:
-            moved = table[-1], pool.cow_copy(table[-1])
+        moved = (table[-1], pool.cow_copy(table[-1])) if must_copy else None
+        if moved:
             table[-1] = moved[1]
-        table += [pool.allocate() for _ in range(n_new)]
+        for _ in range(n_new):
+            table.append(pool.allocate())
         self.n_tokens += n_tokens
         return moved
 

@@ -10,8 +10,6 @@ settings.load_profile("study")
 ROOT = Path(__file__).parents[2]
 
 
-
-
 @pytest.fixture
 def shared():
     """The folder with the full traces and recordings; it is not part of the project."""
