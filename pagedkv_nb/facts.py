@@ -1,4 +1,5 @@
 """Tables of facts: `data/NAME.csv`, each row with its source."""
+from functools import cache
 from importlib.resources import files
 
 import pandas as pd
@@ -6,12 +7,24 @@ import pandas as pd
 from .parameter import choice
 
 
-def facts(name):
-    """The table `data/NAME.csv` as a DataFrame."""
+@cache
+def stored(name):
+    """The table `data/NAME.csv`, read once."""
     return pd.read_csv(files(__package__) / "data" / f"{name}.csv")
+
+
+@cache
+def stored_rows(table):
+    """{name: row} of a table of facts, each row a dict."""
+    return {row["name"]: row for row in stored(table).to_dict("records")}
+
+
+def facts(name):
+    """The table `data/NAME.csv` as a DataFrame, a copy for each caller."""
+    return stored(name).copy()
 
 
 def fact(table, parameter, name):
     """One row of a table of facts as a dict; ValueError lists the known names."""
-    rows = facts(table).set_index("name", drop=False)
-    return rows.loc[choice(parameter, name, rows.index)].to_dict()
+    rows = stored_rows(table)
+    return dict(rows[choice(parameter, name, rows)])

@@ -3,9 +3,9 @@ import argparse
 import sys
 
 from ..facts import fact, facts
-from .model import BYTES_PER_VALUE, GIB, KIB, Model
 from ..parameter import choice, positive_int
 from .deployment import Deployment
+from .model import BYTES_PER_VALUE, GIB, KIB, Model
 
 OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
            ("dtype", str, "fp16", "of K and V: fp32, fp16, bf16, fp8 (fp16)"),
@@ -21,59 +21,57 @@ OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
 def budget(d):
     """{line: bytes} over all GPUs of a deployment; the lines add up to the listed memory."""
     listed = int(d.n_gpus * fact("gpus", "gpu", d.gpu)["memory_bytes"])
-    usable = int(d.reported_bytes * d.usable)
-    given = d.overhead_gib is not None
+    kept_back = d.reported_bytes - int(d.reported_bytes * d.usable)
+    outside = "outside PyTorch" if d.overhead_gib is None else "your overhead"
     return {"listed, not reported": listed - d.reported_bytes,
-            f"kept back ({1 - d.usable:.3g} of the reported)": d.reported_bytes - usable,
-            "weights": d.weight_bytes,
-            "activations": d.activation_bytes,
-            "your overhead" if given else "outside PyTorch": d.outside_bytes,
-            "KV cache": d.kv_budget_bytes}
+            f"kept back ({1 - d.usable:.3g} of the reported)": kept_back,
+            "weights": d.weight_bytes, "activations": d.activation_bytes,
+            outside: d.outside_bytes, "KV cache": d.kv_budget_bytes}
 
 
 def remarks(d):
     """What is not known of a deployment and what stands in for it, a sentence each."""
-    told, model = [], d.model
+    sentences, model = [], d.model
     if not d.weights_gib:
         how = ("what its files or parameters at the bits of its config give"
                if model.checkpoint_bytes else "parameters at 2 bytes")
-        told.append(f"The weights are {how}; weights_gib sets others.")
+        sentences.append(f"The weights are {how}; weights_gib sets others.")
     if d.overhead_gib is None and not (model.vocab and model.hidden and model.intermediate):
-        told.append(f"Vocabulary, hidden or intermediate size of {model.name} is not known: "
-                    "its activations are those of Llama-3.1-8B.")
+        sentences.append(f"Vocabulary, hidden or intermediate size of {model.name} is not "
+                         "known: its activations are those of Llama-3.1-8B.")
     if not fact("gpus", "gpu", d.gpu)["reported_gib"] > 0:
-        told.append(f"No log tells what one {d.gpu} reports: 98.9 % of the listed memory.")
+        sentences.append(f"No log tells what one {d.gpu} reports: 98.9 % of the listed memory.")
     if model.stateless_layers:
-        told.append("States of layers without K and V are not counted: they do not grow.")
-    return told
+        sentences.append("States of layers without K and V are not counted: they do not grow.")
+    return sentences
 
 
 def report(d, n_tokens, dtype="fp16"):
     """The budget as text: its lines in GiB, their sum, tokens, and sequences of n tokens."""
-    lines, model = budget(d), d.model
-    told = [f"{model.name} on {d.n_gpus} x {d.gpu}, {d.engine}", f"{model.sentence()}", ""]
-    told += [f"{name:<36}{size / GIB:>9.2f} GiB" for name, size in lines.items()]
-    told += [f"{'listed memory':<36}{sum(lines.values()) / GIB:>9.2f} GiB", "",
-             f"{'one token (' + dtype + ')':<36}"
-             f"{model.kv_bytes_on(d.n_gpus, 1, dtype) / KIB:>9.4g} KiB",
-             f"{'tokens of KV cache':<36}{d.token_slots(dtype):>9,}",
-             f"{f'sequences of {n_tokens:,} tokens':<36}{d.sequences(n_tokens, dtype):>9,}"]
+    model, sizes, per_token = d.model, budget(d), d.model.kv_bytes_on(d.n_gpus, 1, dtype)
+    sizes["listed memory"] = sum(sizes.values())
+    counts = {f"one token ({dtype})": f"{per_token / KIB:>9.4g} KiB",
+              "tokens of KV cache": f"{d.token_slots(dtype):>9,}",
+              f"sequences of {n_tokens:,} tokens": f"{d.sequences(n_tokens, dtype):>9,}"}
     if model.local_layers:
-        told.append(f"{'  at the moment of admission':<36}{d.admitted(n_tokens, dtype):>9,.1f}")
-    return "\n".join(told + [""] * bool(remarks(d)) + remarks(d))
+        counts["  at the moment of admission"] = f"{d.admitted(n_tokens, dtype):>9,.1f}"
+    lines = [f"{model.name} on {d.n_gpus} x {d.gpu}, {d.engine}", model.sentence(), "",
+             *(f"{name:<36}{size / GIB:>9.2f} GiB" for name, size in sizes.items()), "",
+             *(f"{name:<36}{count}" for name, count in counts.items())]
+    return "\n".join(lines + [""] * bool(remarks(d)) + remarks(d))
 
 
 def arguments():
     """The parser of the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m pagedkv_nb.sizing.deployment",
+        prog="python -m pagedkv_nb.sizing",
         description="How many tokens of KV cache a model has on GPUs.")
     gpus = ", ".join(facts("gpus")["name"])
     parser.add_argument("model", help="a config.json, a folder that has one, a name of "
                         "models.csv, or LAYERSxKV_HEADSxHEAD_DIM")
     parser.add_argument("--gpu", required=True, help=f"one of {gpus}")
-    for name, kind, default, told in OPTIONS:
-        parser.add_argument(f"--{name}", type=kind, default=default, help=told)
+    for name, kind, default, meaning in OPTIONS:
+        parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
     return parser
 
 

@@ -1,149 +1,200 @@
-"""The shape of a model from its `config.json`, as Hugging Face publishes it.
+"""The shape of a model from the fields of its `config.json`: config_fields.csv says what a field
+means, layer_words.csv what a layer keeps, families.csv what a type of model takes if its config
+is silent (1: yes; 0: no; -1: it must not be silent). What may change the KV cache and is not
+understood is refused by the name of its field."""
+from fnmatch import fnmatchcase
 
-What changes the KV cache and is not understood is refused by the name of its field.
-"""
-import json
-import re
-from pathlib import Path
+from ..facts import facts
 
-from .heads import HIDDEN, heads
-from .layers import layer_counts
-from .weights import checkpoint_bytes, counted_parameters
-
-NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
-INHERITED = ("quantization_config", "tie_word_embeddings", "is_encoder_decoder")
-LIMIT = 10**6  # of a size in a config, but LONG of a number of tokens or words
-LONG = 10**8
-NO_CACHE = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "electra",
-                     "modernbert", "vit", "clip"), "it writes no tokens and keeps no cache"),
-    **dict.fromkeys(("mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv6", "rwkv7", "xlstm"),
-                    "it keeps a state, and no KV cache"),
-    **dict.fromkeys(("t5", "mt5", "umt5", "bart", "mbart", "whisper", "pegasus", "marian"),
-                    "encoder-decoder models are not understood"),
-    "longcat_flash": "two attentions in a layer are not understood"}
-SUSPICIOUS = re.compile(
-    r"window|slid|sparse|layer_types?$|layers?_block|block_types?$|block_config|attn_type|"
-    r"attention_type|pattern|kv|key_value|mamba|ssm|recurr|rwkv|latent|lora_rank|cross_att|"
-    r"^index_|cla_|compress|head_dim|attn_layer|attn_config|attention_layers|attention_other|"
-    r"full_att|linear_|chunk|_per_layer$|swa_|conv_|yoco|shared_attention|shared_layers|"
-    r"encoder_layers|cross_layer|attn_idx|hash_layers|ngram")
-UNDERSTOOD = set("""sliding_window use_sliding_window max_window_layers window_size
-    attention_window_size sliding_window_pattern _sliding_window_pattern layer_types
-    layers_block_type block_types _block_types hybrid_override_pattern attn_type_list
-    full_attn_idxs attn_layer_indices attn_layer_period attn_layer_offset
-    full_attention_interval linear_attn_config attention_layers attention_types
-    attention_chunk_size attn_config num_key_value_heads num_kv_heads n_head_kv multi_query
-    num_kv_shared_layers multi_query_group_num kv_channels kv_lora_rank q_lora_rank
-    qk_head_dim qk_rope_head_dim qk_nope_head_dim v_head_dim head_dim attention_head_dim
-    global_head_dim num_global_key_value_heads chunk_size_feed_forward chunk_size
-    sliding_window_size activation_sparsity_pattern decoder_sparse_step mlp_layer_types
-    no_repeat_ngram_size encoder_no_repeat_ngram_size
-    """.split())
-STATES = re.compile(r"^(layernorm_linear|mamba|ssm|linear|short_conv|conv|use_mamba|use_conv)_")
+MEANINGS = facts("config_fields").set_index("field")["meaning"].to_dict()
+FAMILIES = facts("families").to_dict("records")
+KEEPS = facts("layer_words").set_index(["list", "entry"])["keeps"].to_dict()
+MOST = {"layers": 10**4} | dict.fromkeys(("vocab", "max_context", "window", "start"), 10**8)
 
 
 class Fields(dict):
     """The fields of a config that have a value; errors name the file and the field."""
-
     def __init__(self, path, fields):
-        """A field that is null is not one of them; `named` has every name."""
+        """A field that is null has no value; `named` has every name."""
         super().__init__((k, v) for k, v in fields.items() if v is not None)
-        self.path, self.named = path, set(fields)
+        self.path, self.named, self.family = path, set(fields), {}
+        inner = self.get("intermediate_size")
+        if isinstance(inner, list) and inner and all(type(n) is int for n in inner):
+            self["intermediate_size"] = max(inner)  # one a layer; the largest sets the peak
 
-    def refuse(self, field, why):
-        """Raise a ValueError of one line, with the value of the field."""
-        value = repr(self[field])[:60] if field in self else "missing"
-        raise ValueError(f"model={self.path!r}: {field}: {value}: {why}")
+    def need(self, condition, field, why):
+        """ValueError of one line, with the value of the field, unless a condition holds."""
+        if not condition:
+            value = repr(self[field])[:60] if field in self else "missing"
+            raise ValueError(f"model={self.path!r}: {field}: {value}: {why}")
 
-    def whole(self, *names, default=None, least=1):
-        """The first of these fields that has a value: a whole number from `least` to a
-        million (tokens and words: a hundred); ValueError if it is not, or if there is none
-        and no default."""
-        name = next((n for n in names if n in self), names[0])
-        value = self.get(name, default)
-        most = LONG if re.search("max|vocab|window|n_ctx|posit|seq_len|chunk", name) else LIMIT
-        if type(value) is not int or not least <= value <= most:
-            self.refuse(name, f"must be a whole number, {least} to {most:,}")
+    def whole(self, meaning, default=None, least=1):
+        """The number of the first field of a meaning, or what the family takes, or a default."""
+        names = [field for field in MEANINGS if MEANINGS[field] == meaning] or [meaning]
+        name = next((name for name in names if name in self), names[0])
+        value, most = self.get(name, self.family.get(meaning, default)), MOST.get(meaning, 10**6)
+        sound = type(value) is int and least <= value <= most
+        self.need(sound, name, f"must be a whole number, {least} to {most:,}")
         return value
 
     def yes(self, name, default=False):
         """Whether a flag is set; ValueError if it is not true or false."""
-        value = self.get(name, default)
-        if type(value) is not bool:
-            self.refuse(name, "must be true or false")
+        value = self.get(name, bool(self.family.get(name, default)))
+        self.need(type(value) is bool, name, "must be true or false")
         return value
 
-
-def model_fields(path):
-    """The fields of a `Model`, but its name, from the path of a config.json or of a folder
-    that has one; ValueError names the field that is wrong or not understood."""
-    file = Path(path).expanduser()
-    file = file / "config.json" if file.is_dir() else file
-    config = text_part(path, read_object(path, file))
-    check_type(config)
-    counts = layer_counts(config)
-    check_understood(config, counts)
-    counts.update(heads(config, counts), **sizes(config))
-    n_params = counted_parameters(config, counts)
-    counts["params_billion"] = sum(n_params) / 1e9
-    counts["checkpoint_bytes"] = checkpoint_bytes(config, file, n_params)
-    return counts
+    def part(self, name):
+        """The fields of an object inside; none if it is missing."""
+        self.need(isinstance(self.get(name, {}), dict), name, "must be an object")
+        return Fields(self.path, self.get(name, {}))
 
 
-def read_object(path, file):
-    """The JSON object in a file."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        told = str(getattr(error, "strerror", None) or error).splitlines()[0][:80]
-        raise ValueError(f"model={path!r}: cannot be read as JSON: {told}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"model={path!r}: must hold a JSON object, as config.json does")
+def model_shape(config):
+    """Fields of a `Model`; ValueError by the first field that is wrong or not understood."""
+    config.family = family(config)
+    layers = layer_fields(config)
+    check_understood(config, layers["stateless_layers"] or "keeps_state" in config.family)
+    return layers | head_fields(config, layers["local_layers"]) | {
+        size: config.whole(size, 0, 0) for size in ("vocab", "hidden", "intermediate", "max_context")}
+
+
+def family(config):
+    """What a type of model takes where its config is silent, by the first row that matches."""
+    kind, found = config.get("model_type", ""), {}
+    config.need(isinstance(kind, str), "model_type", "must be a name")
+    for row in FAMILIES:
+        if fnmatchcase(kind, row["model_type"]):
+            config.need(row["field"] != "no_cache", "model_type", row["source"])
+            said = found.setdefault(row["field"], row["value"]) >= 0 or row["field"] in config.named
+            config.need(said, row["field"], f"must be said: {row['source']}")
+    config.need(not config.yes("is_encoder_decoder"), "is_encoder_decoder", "is not understood")
     return found
 
 
-def text_part(path, config):
-    """The fields of the language model, which may be nested in those of a larger one."""
-    for key in NESTED:
-        if config.get(key) is not None:
-            if not isinstance(config[key], dict):
-                Fields(path, config).refuse(key, "must be an object")
-            outer = {k: config[k] for k in INHERITED if config.get(k) is not None}
-            return text_part(path, {**outer, **config[key]})
-    return Fields(path, config)
-
-
-def check_type(config):
-    """ValueError if a model of this type has no cache, or one that is not understood."""
-    kind = config.get("model_type", "")
-    if not isinstance(kind, str):
-        config.refuse("model_type", "must be a name")
-    if kind in NO_CACHE:
-        config.refuse("model_type", NO_CACHE[kind])
-    if kind == "llama4_text" and "attention_chunk_size" not in config.named:
-        config.refuse("attention_chunk_size", "must be said, null if there is none")
-    if config.yes("is_encoder_decoder"):
-        config.refuse("is_encoder_decoder", "encoder-decoder models are not understood")
-
-
-def check_understood(config, counts):
+def check_understood(config, has_state):
     """ValueError at the first field that may change the cache and is not understood."""
-    states = counts["stateless_layers"] or config.get("model_type") == "falcon_h1"
     for field, value in config.items():
-        known = field in UNDERSTOOD or (states and STATES.search(field))
-        if value and not known and SUSPICIOUS.search(field):
-            config.refuse(field, "may change the cache and is not understood")
+        meaning = MEANINGS.get(field) or next(
+            (MEANINGS[name] for name in MEANINGS if "*" in name and fnmatchcase(field, name)), "")
+        unclear = meaning == "suspicious" or meaning == "state" and not has_state
+        config.need(not (value and unclear), field, "may change the cache and is not understood")
 
 
-def sizes(config):
-    """Vocabulary, hidden and intermediate size and longest sequence; 0: not said."""
-    names = {"vocab": ("vocab_size", "padded_vocab_size"),
-             "hidden": HIDDEN,
-             "intermediate": ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"),
-             "max_context": ("max_position_embeddings", "n_positions", "max_seq_len",
-                             "seq_length", "max_sequence_length", "n_ctx")}
-    inner = config.get("intermediate_size")
-    if isinstance(inner, list) and inner and all(type(n) is int for n in inner):
-        config["intermediate_size"] = max(inner)  # one a layer; the largest sets the peak
-    return {size: config.whole(*fields, default=0, least=0) for size, fields in names.items()}
+def layer_fields(config):
+    """How many layers keep K and V, how many of them of a window, and how many keep none."""
+    n_layers = config.whole("layers")
+    kept = layer_kinds(config, n_layers)
+    kept = kept[:max(n_layers - config.whole("num_kv_shared_layers", 0, 0), 0)]
+    layers, local = len(kept) - kept.count("nothing"), kept.count("local")
+    config.need(layers, "num_hidden_layers", "none of them keeps K and V of its own")
+    return {"layers": layers, "local_layers": local, "stateless_layers": n_layers - layers,
+            "window": config.whole("window") if local else 0}
+
+
+def layer_kinds(config, n_layers):
+    """What each layer keeps, from the first field that tells."""
+    for field, meaning in MEANINGS.items():
+        if field in config and meaning.startswith("layer "):
+            return from_list(config, field, config[field], n_layers)
+        if field in config and meaning == "attention":
+            return ["full" if attends(config, field, i) else "nothing" for i in range(n_layers)]
+    if "attention_chunk_size" not in config:
+        return windowed(config, n_layers)
+    if config.get("no_rope_layers"):
+        return from_list(config, "no_rope_layers", config["no_rope_layers"], n_layers)
+    return from_pattern(config, config.whole("no_rope_layer_interval", 4), n_layers)
+
+
+def from_list(config, field, entries, n_layers):
+    """What the layers keep by a list or text with an entry for each, or by one that repeats."""
+    words = MEANINGS[field]
+    if words in ("layer cycle", "pattern") and entries and isinstance(entries, list | str):
+        entries = [entries[i % len(entries)] for i in range(n_layers)]
+    complete = isinstance(entries, list | str) and len(entries) == n_layers
+    config.need(complete, field, f"must have an entry for each of {n_layers} layers")
+    for entry in map(str, entries):
+        config.need((words, entry) in KEEPS, field, f"the entry {entry[:40]!r} is not understood")
+    return [KEEPS[words, str(entry)] for entry in entries]
+
+
+def attends(config, field, i):
+    """Whether layer i has attention, by a period or by a list of such layers."""
+    if field == "full_attention_interval":
+        return (i + 1) % config.whole(field) == 0
+    if field == "attn_layer_period":
+        return i % config.whole(field) == config.whole("attn_layer_offset", least=0)
+    inside = field == "linear_attn_config"  # of Kimi Linear, which counts from 1
+    numbers = config.part(field).get("full_attn_layers") if inside else config[field]
+    sound = isinstance(numbers, list) and all(type(n) is int for n in numbers)
+    config.need(sound, field, "must list the numbers of layers")
+    return (i + 1 if inside else i) in numbers
+
+
+def windowed(config, n_layers):
+    """What the layers keep if only a window is told: it holds in none, all or some of them."""
+    pattern = config.get("sliding_window_pattern", config.get(
+        "_sliding_window_pattern", config.family.get("sliding_window_pattern")))
+    if not config.yes("use_sliding_window", True) or not (pattern or "sliding_window" in config):
+        return ["full"] * n_layers
+    config.whole("window")
+    if "max_window_layers" in config and "use_sliding_window" in config:
+        return ["local" if i >= config.whole("start", least=0) else "full" for i in range(n_layers)]
+    if "all_local" in config.family and not pattern:
+        return ["local"] * n_layers
+    return from_pattern(config, pattern, n_layers)
+
+
+def from_pattern(config, pattern, n_layers):
+    """What the layers keep by letters that repeat, or where every nth is not local."""
+    if isinstance(pattern, str):
+        return from_list(config, "sliding_window_pattern", pattern, n_layers)
+    field = "sliding_window" if pattern is None else "sliding_window_pattern"
+    config.need(type(pattern) is int and pattern > 0, field, "which layers have it is unclear")
+    return ["local" if (i + 1) % pattern else "full" for i in range(n_layers)]
+
+
+def head_fields(config, n_local):
+    """Heads, or the latent, of layers that keep every token; of the others if they differ."""
+    q_heads = config.whole("q_heads")
+    if "kv_lora_rank" in config:
+        latent = config.whole("qk_rope_head_dim") + config.whole("kv_lora_rank")
+        return {"q_heads": q_heads, "latent_dim": latent}
+    for field in ("qk_rope_head_dim", "qk_nope_head_dim"):
+        config.need(field not in config, "kv_lora_rank", f"{field} asks for one")
+    kv = kv_heads(config, q_heads)
+    config.need(q_heads % kv == 0, "num_key_value_heads", f"{kv} do not divide {q_heads} heads")
+    dim = head_dim(config, q_heads)
+    config.need(config.get("v_head_dim", dim) == dim, "v_head_dim", f"must be head_dim, {dim}")
+    return {"q_heads": q_heads, **by_layer(config, kv, dim, n_local)}
+
+
+def kv_heads(config, q_heads):
+    """KV heads; as many as query heads unless the config says otherwise."""
+    attention = config.part("attn_config")
+    if config.yes("multi_query") and not config.yes("new_decoder_architecture"):
+        return config.whole("n_head_kv", 1)
+    if "kv_n_heads" in attention:
+        return attention.whole("kv_n_heads")
+    one = attention.get("attn_type") == "multiquery_attention"
+    return 1 if one else config.whole("kv_heads", q_heads)
+
+
+def head_dim(config, q_heads):
+    """The dimension of a head; the hidden size over the query heads unless said."""
+    hidden = config.whole("hidden", 0, 0)
+    config.need(hidden or "head_dim" in config, "hidden_size", "gives heads their dimension")
+    width, rest = divmod(hidden, q_heads)
+    found = config.whole("head_dim", width)
+    config.need(found != width or not rest, "hidden_size", f"does not divide by {q_heads} heads")
+    return found
+
+
+def by_layer(config, kv, dim, n_local):
+    """KV heads; those given are of local layers if, as in Gemma 4, full ones have their own."""
+    if not {"global_head_dim", "num_global_key_value_heads"} & {*config, *config.family}:
+        return {"kv_heads": kv, "head_dim": dim}
+    full = {"kv_heads": kv, "head_dim": config.whole("global_head_dim")}
+    config.need("attention_k_eq_v" in config, "attention_k_eq_v", "decides their KV heads")
+    if config.yes("attention_k_eq_v"):  # equal before the norms, but both are kept
+        full["kv_heads"] = config.whole("num_global_key_value_heads")
+    return full | ({"local_kv_heads": kv, "local_head_dim": dim} if n_local else {})

@@ -1,13 +1,11 @@
-"""What GPUs have left for the KV cache beside a model: `Deployment`; as a command,
-
-    python -m pagedkv_nb.sizing.deployment config.json --gpu H100-80GB
-"""
+"""What GPUs have left for the KV cache beside a model."""
 from dataclasses import dataclass
 
-from .engine import Engine
 from ..facts import fact
-from .model import GIB, Model
+from ..paging import pages_for
 from ..parameter import number, positive_int
+from .engine import Engine
+from .model import GIB, Model
 
 PAGE_SIZE = 16  # tokens a page of vLLM
 
@@ -48,13 +46,13 @@ class Deployment:
 
     def check_that_some_is_left(self):
         """ValueError if the weights are not known, or do not leave room for one token."""
-        name, have = self.model.name, self.offered_bytes / GIB
-        if not self.weight_bytes:
+        name, weights, have = self.model.name, self.weight_bytes, self.offered_bytes
+        if not weights:
             raise ValueError(f"model={name!r}: its weights are not known; set weights_gib")
-        if self.kv_budget_bytes <= 0:
+        if weights >= have:
             raise ValueError(f"n_gpus={self.n_gpus}: the weights of {name} take "
-                             f"{self.weight_bytes / GIB:.1f} GiB, {self.gpu} x {self.n_gpus} "
-                             f"has {have:.1f} GiB for weights and cache")
+                             f"{weights / GIB:.1f} GiB, {self.gpu} x {self.n_gpus} has "
+                             f"{have / GIB:.1f} GiB for weights and cache")
 
     @property
     def weight_bytes(self):
@@ -117,13 +115,12 @@ class Deployment:
         """Sequences of n tokens at the moment of admission, which vLLM V1 prints as "maximum
         concurrency": a local layer is charged its window and a whole batch of prefill, in
         pages, with layers in equal groups (facts/servers.md)."""
-        model, pages = self.model, -(-n_tokens // PAGE_SIZE)
-        full, local = model.layers - model.local_layers, model.local_layers
+        model, local = self.model, self.model.local_layers
+        full = model.layers - local
         size = min(filter(None, (full, local)))
-        groups = -(-full // size), -(-local // size)
+        full_groups, local_groups = -(-full // size), -(-local // size)  # rounded up
         page = size * PAGE_SIZE * model.kv_bytes_on(self.n_gpus, 1, dtype) / model.layers
         charged = min(n_tokens, model.window - 1 + self.load()[1])
-        each = groups[0] * pages + groups[1] * (-(-charged // PAGE_SIZE) + 1)
+        each = (full_groups * pages_for(n_tokens, PAGE_SIZE)
+                + local_groups * (pages_for(charged, PAGE_SIZE) + 1))
         return self.kv_budget_bytes // page / each
-
-

@@ -1,16 +1,18 @@
 """Shapes read from config.json files: against values derived by hand, and damaged files."""
 import json
-from importlib.resources import files
 
 import pytest
 
-from pagedkv_nb.sizing.config import NESTED
-from pagedkv_nb.sizing.heads import HEAD_DIMS
+from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import Deployment, Model
+from pagedkv_nb.sizing.model import NESTED
 
-EXAMPLES = files("pagedkv_nb") / "data" / "configs"
+from .conftest import ROOT
+
+EXAMPLES = ROOT / "pagedkv_nb" / "data" / "configs"
+FOLDERS = [EXAMPLES, ROOT / "pagedkv_nb" / "tests" / "configs", ROOT.parent / "shared" / "configs"]
 # Bytes a token in 16 bits: layers that keep K and V x 2 x KV heads x head_dim x 2 bytes.
-SHARED = {
+REAL = {
     "Qwen--Qwen3-0.6B": 28 * 2 * 8 * 128 * 2,  # head_dim stated: not 1,024 / 16
     "Qwen--Qwen3-30B-A3B": 48 * 2 * 4 * 128 * 2,  # experts do not matter
     "Qwen--Qwen3-32B": 64 * 2 * 8 * 128 * 2,  # head_dim stated: not 5,120 / 64
@@ -47,9 +49,18 @@ def written(folder, config, name="config.json"):
     return str(folder / name)
 
 
-@pytest.mark.parametrize("name, expected", SHARED.items(), ids=SHARED)
-def test_real_configs(shared, name, expected):
-    model = Model.named(str(shared / "configs" / f"{name}.json"))
+def real(name):
+    """The model of a real config: an example, one that only tests need, or one in ../shared."""
+    short = name.split("--")[1]
+    for path in (EXAMPLES / short, *(folder / f"{name}.json" for folder in FOLDERS)):
+        if path.exists():
+            return Model.named(str(path))
+    pytest.skip(f"{name}: not shipped for its licence, and ../shared/configs is not here")
+
+
+@pytest.mark.parametrize("name, expected", REAL.items(), ids=REAL)
+def test_real_configs(name, expected):
+    model = real(name)
     assert model.kv_bytes_per_token() == expected
     assert (model.local_layers, model.window) == WINDOWS.get(name, (0, 0))
     assert model.vocab and model.hidden and model.intermediate and model.max_context
@@ -253,14 +264,14 @@ COUNTED = {
 
 
 @pytest.mark.parametrize("name, parameters", COUNTED.items(), ids=COUNTED)
-def test_parameters_by_hand(shared, name, parameters):
-    model = Model.named(str(shared / "configs" / f"{name}.json"))
+def test_parameters_by_hand(name, parameters):
+    model = real(name)
     assert model.checkpoint_bytes == 2 * parameters
     assert model.params_billion == pytest.approx(parameters / 1e9, rel=1e-12)
 
 
-def test_parameters_of_latent_attention_by_hand(shared):
-    model = Model.named(str(shared / "configs" / "deepseek-ai--DeepSeek-V3.json"))
+def test_parameters_of_latent_attention_by_hand():
+    model = real("deepseek-ai--DeepSeek-V3")
     # queries by way of 1,536, K and V by way of 512 (and 64 for all heads), 128 heads of 128
     mixing = (7168 + 128 * 192) * 1536 + 7168 * 576 + 128 * (512 * 256 + 128 * 7168)
     # three dense layers of 18,432, 58 of 256 experts and a shared one of 2,048
@@ -274,8 +285,8 @@ def test_experts_in_four_bits_by_hand():
     assert model.checkpoint_bytes == 2 * outside + 24 * 32 * 3 * 2880 * 2880 * 4.25 / 8
 
 
-def test_a_latent_has_no_kv_heads(shared):
-    model = Model.named(str(shared / "configs" / "deepseek-ai--DeepSeek-V3.json"))
+def test_a_latent_has_no_kv_heads():
+    model = real("deepseek-ai--DeepSeek-V3")
     assert (model.q_heads, model.kv_heads, model.head_dim, model.latent_dim) == (128, 0, 0, 576)
     assert model.checkpoint_bytes == round(model.params_billion * 1e9)  # fp8, experts too
 
@@ -286,7 +297,7 @@ UNSAID = {"qwen3": 128, "qwen3_vl_text": 128, "gemma": 256, "gemma2": 256, "glm4
           "nemotron_h": 128, "qwen3_next": 256, "qwen3_5_text": 256, "llama4_text": 128}
 
 
-@pytest.mark.parametrize("kind", HEAD_DIMS)
+@pytest.mark.parametrize("kind", UNSAID)
 def test_a_head_dim_that_is_not_said(tmp_path, kind):
     said = {"sliding_window": 64, "attention_chunk_size": 64, "hidden_size": 8192,
             "layer_types": ["full_attention"] * 32}
@@ -294,4 +305,42 @@ def test_a_head_dim_that_is_not_said(tmp_path, kind):
         said |= {"global_head_dim": 512, "attention_k_eq_v": False, "layer_types": ["sliding_attention"] * 32}
     model = Model.named(written(tmp_path, LLAMA | said | {"model_type": kind}))
     assert (model.local_head_dim or model.head_dim) == UNSAID[kind]
-    assert set(UNSAID) == set(HEAD_DIMS)
+
+
+FAMILY_ROWS, MEANINGS = facts("families"), facts("config_fields")
+
+
+def test_every_head_dim_of_the_families_is_tested():
+    known = FAMILY_ROWS.query("field == 'head_dim' and value > 0")
+    assert dict(zip(known["model_type"], known["value"])) == UNSAID
+
+
+@pytest.mark.parametrize("kind", FAMILY_ROWS.query("field == 'no_cache'")["model_type"])
+def test_a_family_without_a_cache_is_refused_with_its_reason(tmp_path, kind):
+    reason = FAMILY_ROWS.query("field == 'no_cache' and model_type == @kind")["source"].item()
+    with pytest.raises(ValueError, match=f": model_type: '{kind}': {reason}$"):
+        Model.named(written(tmp_path, LLAMA | {"model_type": kind}))
+
+
+@pytest.mark.parametrize("pattern", MEANINGS.query("meaning == 'suspicious'")["field"])
+def test_a_suspicious_name_is_refused_unless_it_is_off(tmp_path, pattern):
+    name = pattern.replace("*", "x")
+    Model.named(written(tmp_path, LLAMA | {name: 0}))
+    with pytest.raises(ValueError, match=f": {name}: 1: may change the cache"):
+        Model.named(written(tmp_path, LLAMA | {name: 1}))
+
+
+@pytest.mark.parametrize("name", MEANINGS.query("meaning == 'harmless'")["field"])
+def test_a_harmless_name_changes_nothing(tmp_path, name):
+    model = Model.named(written(tmp_path, LLAMA | {name: 8}))
+    assert model.kv_bytes_per_token() == 131072 and not model.local_layers
+
+
+@pytest.mark.parametrize("pattern", MEANINGS.query("meaning == 'state'")["field"])
+def test_a_state_is_understood_beside_layers_that_keep_one(tmp_path, pattern):
+    state = {pattern.replace("*", "x"): 16}
+    jamba = LLAMA | {"attn_layer_period": 8, "attn_layer_offset": 4}
+    assert Model.named(written(tmp_path, jamba | state)).layers == 4
+    assert Model.named(written(tmp_path, LLAMA | state | {"model_type": "falcon_h1"})).layers == 32
+    with pytest.raises(ValueError, match="may change the cache"):
+        Model.named(written(tmp_path, LLAMA | state))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagedkv_nb.sizing.budget import budget, main, remarks, report
-from pagedkv_nb.sizing.engine import Engine, model_sizes
-from pagedkv_nb.facts import fact, facts
 from pagedkv_nb.evidence.startups import cache_dtype, deployed, logged_servers, predictions
-from pagedkv_nb.sizing import GIB, Deployment, Model
+from pagedkv_nb.facts import fact, facts
+from pagedkv_nb.sizing import GIB, Deployment, Engine, Model, budget, remarks, report
+from pagedkv_nb.sizing.budget import main
+from pagedkv_nb.sizing.engine import model_sizes
 
 SERVERS = logged_servers()
 
@@ -18,7 +18,7 @@ SERVERS = logged_servers()
 def test_tokens_agree_with_the_logs():
     had = predictions(SERVERS)
     ratio = had["predicted_tokens"] / had["logged_tokens"]
-    assert len(had) == 45 and abs(ratio.median() - 1) < 0.005
+    assert abs(ratio.median() - 1) < 0.005
     assert (abs(ratio - 1) <= 0.05).mean() >= 0.9
     assert list(had["server"][abs(ratio - 1) > 0.05]) == ["L10", "LD8"]
 
@@ -57,9 +57,9 @@ def test_windows_at_admission_and_in_the_steady_state():
     assert plain.sequences(8192) == int(plain.admitted(8192))
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(facts("gpus")["name"])), st.integers(1, 16), st.floats(0.3, 1),
        st.sampled_from(list(facts("engines")["name"])))
-@pytest.mark.slow
 def test_the_lines_add_up_to_the_label(gpu, n_gpus, usable, engine):
     for model in ("Qwen2.5-0.5B", "Gemma-2-2B"):
         try:
