@@ -37,7 +37,7 @@ endif
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 PYTEST := -m pytest -n auto --dist loadscope $(NBVAL) pagedkv_nb/tests notebooks
 
-.PHONY: all test test-all run sweep plan lab student slides book playground bench lock clean help
+.PHONY: all test test-all run sweep lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.run --only $$ONLY
@@ -54,9 +54,6 @@ run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_siz
 
 sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SCHEDULER=tcp://host:8786]
 	@$(PYTHON) -m pagedkv_nb.study.sweep "$$NB" "$$GRID" "$$SCHEDULER"
-
-plan: $(READY)  ## the example grid: requests that fit, by model and GPU (two minutes)
-	@$(PYTHON) -m pagedkv_nb.study.plan
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/01_sizing.ipynb

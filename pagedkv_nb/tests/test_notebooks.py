@@ -177,7 +177,7 @@ def test_every_figure_file_belongs_to_a_notebook():
     named = re.findall(r'"(\d\d[a-z]-[a-z0-9-]+)"', "\n".join(source(c) for p in PATHS for c in cells(p, "code")))
     assert sorted(named) == FIGURES
     stored = sorted(p.name for p in (ROOT / "figures").iterdir())
-    files = [f"{n}.{end}" for n in [*FIGURES, "plan-requests-that-fit"] for end in ("svg", "png", "csv")]
+    files = [f"{n}.{end}" for n in FIGURES for end in ("svg", "png", "csv")]
     assert stored == sorted([*files, "README.md"])
 
 
