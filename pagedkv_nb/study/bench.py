@@ -1,6 +1,6 @@
 """Speed as ratios, each against a yardstick measured in the same run: `make bench`.
 
-    python -m pagedkv_nb.study.bench [pool server attention sweep study]
+    python -m pagedkv_nb.study.bench [pool server attention sweep model study]
 """
 import sys
 from collections import deque
@@ -14,6 +14,8 @@ import pandas as pd
 
 from ..attention import PagedKVCache, attention
 from ..contiguous import BuddyAllocator, FirstFitAllocator, naive_utilisation
+from ..generation import LanguageModel
+from ..generation.language_model import FILE
 from ..paging import PagedRequest, PagePool, paged_utilisation
 from ..serving import POLICIES, Server
 from ..traffic import article_lengths, read_workload
@@ -132,11 +134,42 @@ def study_rows(path):
     yield row("notebook / its imports in a kernel", path.stem, ours, kernel, 1.5)
 
 
+def model_rows():
+    """The real model: a prompt read, and requests decoded together, against the linear layers
+    alone for as many tokens."""
+    model, rng = LanguageModel.load(), np.random.RandomState(0)
+    shape = model.shape
+    for running in (1, 4, 16):
+        cache = PagedKVCache(PagePool(16 * running, PAGE), shape.kv_heads, shape.head_dim,
+                             layers=shape.layers)
+        requests = [PagedRequest(cache.pool) for _ in range(running)]
+        prompts = [(request, rng.randint(100, 40_000, 36)) for request in requests]
+        read = Timer(partial(model.forward, prompts, cache))
+        decode = Timer(partial(model.forward, [(r, [7]) for r in requests], cache))
+        for what, n, timer, tries in (("read", 36 * running, read, 1), ("decode", running, decode, 5)):
+            ours, alone = fastest(tries, timer, Timer(partial(linear_layers, model, n, running)))
+            yield row(f"{what} / linear layers alone", f"{running} requests", ours, alone,
+                      1.5 if (what, running) == ("decode", 16) else "") | {
+                "tokens/s": f"{n / ours:.0f}"}
+
+
+def linear_layers(model, n, running):
+    """The matrix products of n tokens and of the words after `running` requests, alone."""
+    x, inner = (np.ones((n, size), np.float32) for size in (model.shape.hidden,
+                                                            model.shape.intermediate))
+    for w in model.layers:
+        for name, matrix in w.items():
+            if matrix.ndim == 2:
+                (inner if name == "ffn_down" else x) @ matrix.T
+    x[:running] @ model.embedding.T
+
+
 GROUPS = {
     "pool": [partial(pool_rows, 10**p) for p in range(2, 7)],
     "server": [partial(server_rows, 10**p) for p in range(1, 5)],
     "attention": [partial(attention_rows, n) for n in (128, 1024, 4096, 32768)],
     "sweep": [partial(sweep_rows, 10**p) for p in range(3, 8)],
+    "model": [model_rows] if FILE.is_file() else [],  # `make model` fetches it
     "study": [partial(study_rows, path) for path in notebooks()],
 }
 

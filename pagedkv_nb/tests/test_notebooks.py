@@ -10,13 +10,14 @@ import pytest
 from .conftest import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NUMBERS = ["01", "02", "03", "04", "05", "07", "08", "09", "10"]
+NUMBERS = ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]
 FIGURES = [
     "01a-kv-bytes-per-token", "01b-cache-vs-context",
     "02a-reserved-slabs", "02b-where-memory-goes", "02c-memory-through-time",
     "03a-block-table", "03b-page-map", "03c-waste-vs-page-size",
     "04a-copy-on-write", "04b-pages-vs-requests",
     "05a-utilisation-vs-batch", "05b-requests-that-fit", "05c-memory-through-time",
+    "06a-words-in-pages", "06b-real-memory-through-time", "06c-shared-by-forks-and-beams",
     "07a-pages-found-again", "07b-hit-rate-vs-cache", "07c-return-times",
     "08a-throughput", "08b-latency-vs-rate", "08c-worth-of-memory",
     "09a-paper-fig2", "09b-measured-run", "10a-measured-servers", "10b-usual-mistakes"]

