@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 
 from ..facts import facts
-from ..paging import PagedRequest, PagePool, paged_utilisation
+from ..paging import PagedRequest, PagePool, paged_utilisation, pages_for
 from ..serving import POLICIES, Clock, Server, saturate, steady_state, throughput_of
 from ..sizing import GIB, MIB, Model
 from ..traffic import article_distribution, article_lengths, read_workload
 
 PER_TOKEN = Model.named("32x32x128").kv_bytes_per_token()
 PAGE_MIB = 16 * PER_TOKEN / MIB
+LENGTHS, PROBABILITY = article_distribution()
+SLOTS = 16 * (PROBABILITY @ pages_for(LENGTHS, 16))  # of a request's pages, on average
 
 
 def judge(claim, article, ours, holds, holds_if=False, condition=""):
@@ -22,17 +24,22 @@ def judge(claim, article, ours, holds, holds_if=False, condition=""):
     return {"claim": claim, "article": article, "ours": ours, "verdict": verdict}
 
 
+def as_printed(claim, article, ours):
+    """A row of the ledger: the claim holds if ours is printed as the article prints it."""
+    return judge(claim, article, ours, ours == article)
+
+
 def sizing():
     """Bytes of a token; what 100 users waste, at the last token and over a life."""
-    shapes = facts("models").query("attention != 'MLA'")
+    surveyed = facts("models").query("survey")
+    shapes = surveyed.query("attention != 'MLA'")
     agree = shapes["q_heads"] == shapes["kv_heads"]
-    known, mha = len(facts("models")), shapes["attention"] == "MHA"
-    yield judge("bytes a token of its model", "524,288", f"{PER_TOKEN:,}", PER_TOKEN == 524_288)
+    known, mha = len(surveyed), shapes["attention"] == "MHA"
+    yield as_printed("bytes a token of its model", "524,288", f"{PER_TOKEN:,}")
     yield judge("2 × layers × heads × dim × bytes", "any model", f"{agree.sum()} of {known}",
                 agree.sum() == known, agree[mha].all(), "for multi-head attention")
-    mib = [n * PER_TOKEN / MIB for n in (2048, 500, 2048 - 500)]
-    yield judge("MiB reserved, used, wasted", "1024, 250, 774", "%g, %g, %g" % tuple(mib),
-                mib == [1024, 250, 774])
+    mib = ", ".join(f"{n * PER_TOKEN / MIB:g}" for n in (2048, 500, 2048 - 500))
+    yield as_printed("MiB reserved, used, wasted", "1024, 250, 774", mib)
     life = (160 + np.arange(1, 341)).mean() / 2048  # prompt 160, output 340
     gib = [100 * 2048 * PER_TOKEN / GIB * (1 - use) for use in (500 / 2048, life)]
     yield judge("wasted by 100 users", "75.59 GiB", f"{gib[1]:.2f} GiB over a life",
@@ -62,14 +69,12 @@ def pool():
     for n in (320, 48, 160, 96, 272):
         five.append(PagedRequest(pages))
         five[-1].append(n)
-    counts = [len(request.block_table) for request in five]
-    yield judge("pages of five requests", "20, 3, 10, 6, 17", str(counts)[1:-1],
-                counts == [20, 3, 10, 6, 17])
-    used = [pages.utilisation, five[1].free() or pages.utilisation]
-    yield judge("pool utilisation", "10.9%, then 10.4%", f"{used[0]:.1%}, then {used[1]:.1%}",
-                [round(u, 3) for u in used] == [0.109, 0.104])
-    lengths, probability = article_distribution()
-    waste, even = probability @ (-lengths % 16), (-np.arange(1, 2049) % 16).mean()
+    counts, used = [len(request.block_table) for request in five], pages.utilisation
+    yield as_printed("pages of five requests", "20, 3, 10, 6, 17", str(counts)[1:-1])
+    five[1].free()
+    yield as_printed("pool utilisation", "10.9%, then 10.4%",
+                     f"{used:.1%}, then {pages.utilisation:.1%}")
+    waste, even = PROBABILITY @ (-LENGTHS % 16), (-np.arange(1, 2049) % 16).mean()
     yield judge("average waste is page size / 2", "8 slots",
                 f"{even:.1f} even, {waste:.2f} its own", even == 8)
     PagedRequest(pages).append(pages.n_free * 16)  # is any free page useless?
@@ -102,18 +107,13 @@ def batches():
     """The table of five batches, and what the article says about it."""
     stream = np.random.RandomState(42)
     batches = [article_lengths(n, stream) for n in (10, 25, 50, 100, 200)]
-    tokens, pages = ([x.sum() for x in batches], [(-(-x // 16)).sum() for x in batches])
-    yield judge("tokens and pages at batch 200", "102617, 6513", f"{tokens[-1]}, {pages[-1]}",
-                (tokens, pages) == ([5892, 10792, 24448, 50986, 102617],
-                                    [373, 687, 1552, 3233, 6513]))
-    for name, ran, values in (
-            ("naive", "28.8 21.1 23.9 24.9 25.1", [x.mean() / 2048 for x in batches]),
-            ("paged", "98.7 98.2 98.5 98.6 98.5", [paged_utilisation(x, 16) for x in batches])):
-        ours = " ".join(f"{100 * value:.1f}" for value in values)
-        yield judge(f"{name} utilisation at five sizes", ran, ours, ours == ran)
-    lengths, probability = article_distribution()
-    mean, slots = probability @ lengths, 16 * (probability @ -(-lengths // 16))
-    level, top = mean / 2048, mean / slots
+    yield as_printed("tokens and pages at batch 200", "102617, 6513",
+                     f"{batches[-1].sum()}, {pages_for(batches[-1], 16).sum()}")
+    yield as_printed("naive utilisation at five sizes", "28.8 21.1 23.9 24.9 25.1",
+                     " ".join(f"{100 * x.mean() / 2048:.1f}" for x in batches))
+    yield as_printed("paged utilisation at five sizes", "98.7 98.2 98.5 98.6 98.5",
+                     " ".join(f"{100 * paged_utilisation(x, 16):.1f}" for x in batches))
+    level, top = PROBABILITY @ LENGTHS / 2048, PROBABILITY @ LENGTHS / SLOTS
     yield judge("naive is exactly 500 / 2048", "24.4%", f"{level:.2%}", round(level, 3) == 0.244)
     yield judge("paged is flat at", "98.5%", f"{top:.2%}", round(top, 3) == 0.985)
     yield judge("the gap is roughly", "74 points", f"{100 * (top - level):.2f} points",
@@ -122,8 +122,6 @@ def batches():
 
 def conclusions():
     """More requests at once, more throughput, little overhead."""
-    lengths, probability = article_distribution()
-    at_end = 2048 / (16 * (probability @ -(-lengths // 16)))
     requests = read_workload("sharegpt_paper", 20_000, np.random.RandomState(0)).shorter_than(2048)
     at_once = []
     for name in ("paged", "max"):
@@ -132,7 +130,7 @@ def conclusions():
         at_once.append(steady_state(server)["requests_at_once"])
     times = at_once[0] / at_once[1]
     yield judge("more concurrent requests", "2-4x", f"{times:.1f}x through time", 2 <= times <= 4,
-                2 <= at_end <= 4, "at final lengths")
+                2 <= 2048 / SLOTS <= 4, "at final lengths")
     kernel = facts("published").query("topic == 'kernel'")["value"]
     yield judge("overhead of the attention kernel", "very little",
                 f"{kernel.min():.0%}-{kernel.max():.0%} slower", kernel.max() < 0.05)
@@ -142,14 +140,13 @@ def throughput():
     """The paper's claim, which the article quotes: requests a second over two of Orca's
     systems. Ours is memory alone, for three models."""
     gains, said = paper_gains(), facts("published").query("topic == 'fig12'").set_index("case")
-    names = [case.split()[0].removeprefix("OPT-") for case in gains.index]
-    for system in gains:
+    names = gains.index.str.extract(r"OPT-(\w+)", expand=False)
+    for system, gain in gains.items():
         low, high = (said["value"][f"{system} {end}"] for end in ("least", "most"))
-        inside = gains[system].between(low, high)
-        ours = ", ".join(f"{n} {gain:.1f}x" for n, gain in zip(names, gains[system]))
+        inside = gain.between(low, high)
+        ours = ", ".join(f"{name} {times:.1f}x" for name, times in zip(names, gain))
         yield judge(f"throughput {system}", f"{low:g}-{high:g}x (paper)", ours, inside.all(),
-                    inside.any(), "by memory alone, for " + " and ".join(
-                        n for n, ok in zip(names, inside) if ok))
+                    inside.any(), "by memory alone, for " + " and ".join(names[inside]))
 
 
 def paper_gains(n_requests=1500, seed=42):

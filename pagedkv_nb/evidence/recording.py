@@ -25,75 +25,49 @@ def replay(recording, pool_class=None):
     recordings with prefix caching too. `pool_class` stands in for our own pool."""
     caching = any(op[0] == "create" and isinstance(op[2], str) for op in recording["ops"])
     pool_class = pool_class or (PrefixPool if caching else PagePool)
-    replayed = Caching if caching else Copying
-    run = replayed(pool_class(recording["n_pages"], recording["page_size"]))
-    for kind, *rest in recording["ops"]:
-        middle = getattr(run, kind)(*rest)
-        tables = json.dumps(canonical_tables(run.live), separators=(",", ":"))
-        yield [run.pool.n_free, middle, sha256(tables.encode()).hexdigest()[:16]]
+    pool = pool_class(recording["n_pages"], recording["page_size"])
+    live, texts, copies = {}, {}, 0
+    for op in recording["ops"]:
+        if caching:
+            middle = tokens_found(pool, live, texts, op)
+        else:
+            middle = copies = copies + pages_copied(pool, live, op)
+        tables = json.dumps(canonical_tables(live), separators=(",", ":"))
+        yield [pool.n_free, middle, sha256(tables.encode()).hexdigest()[:16]]
 
 
-class Copying:
-    """Requests with forks and copy on write; each operation returns the copies so far."""
-
-    def __init__(self, pool):
-        """No request yet."""
-        self.pool, self.live, self.copies = pool, {}, 0
-
-    def create(self, name, n_tokens):
-        """A request with its prompt."""
-        self.live[name] = PagedRequest(self.pool, name)
-        self.live[name].append(n_tokens)
-        return self.copies
-
-    def append(self, name):
-        """One token more, with a copy if its page is shared."""
-        self.copies += self.live[name].append() is not None
-        return self.copies
-
-    def fork(self, parent, name):
-        """A second request with the same pages."""
-        self.live[name] = self.live[parent].fork(name)
-        return self.copies
-
-    def release(self, name):
-        """The request leaves."""
-        self.live.pop(name).free()
-        return self.copies
+def pages_copied(pool, live, op):
+    """Do an operation on the live requests; returns the pages copied on write, 0 or 1."""
+    kind, name, *rest = op
+    if kind == "create":
+        live[name] = PagedRequest(pool, name)
+    if kind in ("create", "append"):
+        return int(live[name].append(*rest) is not None)
+    if kind == "fork":
+        live[rest[0]] = live[name].fork(rest[0])
+    else:
+        live.pop(name).free()
+    return 0
 
 
-class Caching:
-    """Requests that find pages; each operation returns the tokens found, None if refused."""
-
-    def __init__(self, pool):
-        """No request yet."""
-        self.pool, self.live, self.text = pool, {}, {}
-
-    def create(self, name, tokens):
-        """A request with its prompt; one that is refused is not live."""
-        keys = page_keys(tokens, self.pool.page_size)
-        try:
-            request = PrefixRequest(self.pool, len(tokens), keys, name)
-        except OutOfPages:
-            return None
-        self.live[name], self.text[name] = request, tokens
-        return request.n_found
-
-    def append(self, name, tokens):
-        """More tokens; a refused request keeps what it has."""
-        text = self.text[name] + tokens
-        try:
-            self.live[name].append(len(tokens), page_keys(text, self.pool.page_size))
-        except OutOfPages:
-            return None
-        self.text[name] = text
+def tokens_found(pool, live, texts, op):
+    """Do an operation on the live requests and their texts; returns the tokens found, None if
+    it was refused: a new request is not live then, an old one keeps what it has."""
+    kind, name, *rest = op
+    if kind == "release":
+        live.pop(name).free()
         return 0
-
-    def release(self, name):
-        """The request leaves, if it was ever there."""
-        if name in self.live:
-            self.live.pop(name).free()
-        return 0
+    text = rest[0] if kind == "create" else texts[name] + rest[0]
+    keys = page_keys(text, pool.page_size)
+    try:
+        if kind == "create":
+            live[name] = PrefixRequest(pool, len(text), keys, name)
+        else:
+            live[name].append(len(rest[0]), keys)
+    except OutOfPages:
+        return None
+    texts[name] = text
+    return live[name].n_found if kind == "create" else 0
 
 
 def canonical_tables(live):

@@ -7,8 +7,6 @@ import numpy as np
 from ..facts import fact
 from ..parameter import number, positive_int
 
-EFFICIENCY = 0.74  # median of 143 measured points, kernels.csv
-
 
 @dataclass(frozen=True)
 class Clock:
@@ -24,7 +22,7 @@ class Clock:
     kv_bytes_per_token: float  # read over all GPUs
     bandwidth_bytes_per_s: float
     flops_per_s: float
-    efficiency: float = EFFICIENCY
+    efficiency: float = 0.74  # median of 143 measured points, kernels.csv
     host_s_per_iteration: float = 0.0
     host_s_per_request: float = 0.0
 

@@ -1,5 +1,6 @@
 """How often prompts find pages: in a pool, and in a cache of every size at once."""
 import numpy as np
+import pandas as pd
 
 from ..paging import OutOfPages
 from ..prefix import PrefixPool, PrefixRequest
@@ -57,38 +58,28 @@ def sessions(prompts):
 
 
 def touches(prompts):
-    """Every page of every prompt in the order of its last use, tails first: arrays of key
-    numbers, of the prompt's number, and of how many pages of its prompt were before it."""
-    numbers, keys, request, place = {}, [], [], []
-    for i, one in enumerate(prompts.keys):
-        keys += [numbers.setdefault(key, len(numbers)) for key in reversed(one)]
-        request += [i] * len(one)
-        place += range(len(one))
-    return np.array(keys, int), np.array(request, int), np.array(place, int)
+    """Every page of every prompt in the order of its last use, tails first: arrays of keys, of
+    the prompt's number, and of how many pages of its prompt were before it."""
+    keys = pd.Series([one[::-1] for one in prompts.keys], dtype=object).explode().dropna()
+    return keys.to_numpy(), keys.index.to_numpy(), keys.groupby(level=0).cumcount().to_numpy()
 
 
 def last_use(keys):
     """Position of the touch before of the same key, -1 for the first."""
-    order = np.argsort(keys, kind="stable")
-    before = np.full(len(keys), -1)
-    again = keys[order][1:] == keys[order][:-1]
-    before[order[1:][again]] = order[:-1][again]
-    return before
+    place = pd.Series(np.arange(len(keys)))
+    return place.groupby(keys).shift(fill_value=-1).to_numpy()
 
 
-def smaller_before(values):
-    """For each value, how many earlier ones are smaller; n log(n)^2, by merging."""
-    n, count, width = len(values), np.zeros(len(values), int), 1
-    place, span = np.arange(n), int(values.max(initial=0)) + 2
-    while width < n:
-        block = place // width
-        keyed = np.sort(block * span + values + 1)
-        right = block % 2 == 1
-        left = (block[right] - 1) * width  # where the block to the left begins
-        wanted = (block[right] - 1) * span + values[right] + 1
-        count[right] += np.searchsorted(keyed, wanted) - left
-        width *= 2
-    return count
+def smaller_before(values, at_a_time=500):
+    """For each value, how many earlier ones are smaller: among those sorted so far, and among
+    those taken with it."""
+    counts, earlier = np.zeros(len(values), int), values[:0]
+    for start in range(0, len(values), at_a_time):
+        some = values[start:start + at_a_time]
+        beside = np.tril(some < some[:, None], -1).sum(axis=1)
+        counts[start:start + at_a_time] = np.searchsorted(earlier, some) + beside
+        earlier = np.sort(np.concatenate([earlier, some]), kind="stable")
+    return counts
 
 
 def distances(prompts):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from ..paging import PagedRequest, PagePool, pages_for
 from ..parameter import choice, positive_int
-from ..serving.memory import PlainPagedMemory, ReservedMemory
+from ..serving.memory import PlainPagedMemory
 from ..serving.policy import POLICIES
 from ..serving.server import Server
 
@@ -28,23 +28,20 @@ class CountingPool(PagePool):
 
 
 class PromptMemory(PlainPagedMemory):
-    """Pages; if they are shared, every request begins as a fork of one prompt."""
+    """Pages, in which every request begins as a fork of one prompt."""
 
-    def __init__(self, page_size, shared):
-        """Only the shared prompt is in it, if there is one; nothing is kept back."""
+    def __init__(self, page_size):
+        """Only the prompt is in it; nothing is kept back."""
         super().__init__(SLOTS, page_size, watermark=0)
-        self.pool, self.prompt = CountingPool(self.total_pages, page_size), None
-        if shared:
-            self.prompt = PagedRequest(self.pool, "P")
-            self.prompt.append(PROMPT)
+        self.pool = CountingPool(self.total_pages, page_size)
+        self.prompt = PagedRequest(self.pool, "P")
+        self.prompt.append(PROMPT)
 
     def admit(self, request):
         """A fork of the prompt, if everyone will have a page for the next token."""
-        if not self.prompt:
-            return super().admit(request)
         soon = sum(map(self.needs_a_page, self.tables.values()))
         lost = request.n_tokens - PROMPT  # tokens of its own, if it was sent back
-        if self.pool.n_free < soon + 1 + pages_for(lost, self.page_size):
+        if self.n_free < soon + 1 + pages_for(lost, self.page_size):
             return False
         self.tables[request] = self.prompt.fork()
         if lost:
@@ -65,11 +62,12 @@ class Playground:
         setting."""
         positive_int("page_size", page_size, most=LONGEST)
         positive_int("requests", requests, most=len(LETTERS))
-        paged = choice("policy", policy, POLICIES) == "paged"
-        memory = (PromptMemory(page_size, shared) if paged
-                  else ReservedMemory(SLOTS, POLICIES[policy], LONGEST))
-        workload = SimpleNamespace(name="playground", output=array("i", OUTPUTS),
-                                   prompt=array("i", [PROMPT] * len(OUTPUTS)))
+        memory = PromptMemory(page_size) if shared else PlainPagedMemory(SLOTS, page_size, 0)
+        if choice("policy", policy, POLICIES) != "paged":
+            memory = POLICIES[policy].memory(SLOTS, LONGEST)
+        self.pool, self.prompt = getattr(memory, "pool", None), getattr(memory, "prompt", None)
+        prompts, outputs = array("i", [PROMPT] * len(OUTPUTS)), array("i", OUTPUTS)
+        workload = SimpleNamespace(name="playground", prompt=prompts, output=outputs)
         self.server = Server(memory, workload, arrivals=[requests])
         self.step()
 
@@ -79,43 +77,31 @@ class Playground:
 
     def state(self):
         """What the page draws, as plain values: a mark and a letter a slot, the counts."""
-        server = self.server
-        slots = [("f", "")] * SLOTS
-        for holder in self.holders():
-            self.draw(slots, *holder)
-        drawn = "".join(mark for mark, _ in slots)
+        server, slots = self.server, [("f", "")] * SLOTS
+        if self.prompt:
+            size = self.pool.page_size
+            pieces = [(page * size, size) for page in self.prompt.block_table]
+            self.draw(slots, "P", pieces, PROMPT, PROMPT)
+        for request in server.running:
+            self.draw(slots, LETTERS[request.number], server.memory.pieces(request),
+                      request.tokens_before(server.iteration), request.final)
+        marks = "".join(mark for mark, _ in slots)
         everyone = [*server.finished, *server.running, *server.waiting]
-        return {"marks": drawn, "letters": [letter for _, letter in slots],
-                "counts": {name: drawn.count(mark) for name, mark in MARKS.items()},
-                "copied": getattr(getattr(server.memory, "pool", None), "copied", 0),
+        return {"marks": marks, "letters": [letter for _, letter in slots],
+                "counts": {name: marks.count(mark) for name, mark in MARKS.items()},
+                "copied": getattr(self.pool, "copied", 0),
                 "running": len(server.running), "waiting": len(server.waiting),
                 "finished": len(server.finished), "steps": server.iteration,
                 "preempted": sum(request.preemptions for request in everyone)}
 
-    def holders(self):
-        """(letter, pieces, tokens now, tokens at the end) of the prompt and each request."""
-        memory, iteration = self.server.memory, self.server.iteration
-        prompt = getattr(memory, "prompt", None)
-        if prompt:
-            size = memory.page_size
-            yield "P", [(page * size, size) for page in prompt.block_table], PROMPT, PROMPT
-        for request in self.server.running:
-            yield (LETTERS[request.number], memory.pieces(request),
-                   request.tokens_before(iteration), request.final)
-
     def draw(self, slots, letter, pieces, tokens, final):
         """Mark the slots of one holder; those of a shared page show how many hold it."""
-        at = 0
-        for first, n in pieces:
-            count = self.holders_of(first, n)
-            shown = ("s", str(count)) if count > 1 else ("u", letter)
-            for slot in range(first, first + n):
-                empty = "r" if at < final and count == 1 else "i"
-                if at < tokens or count == 1 or slots[slot][0] == "f":
-                    slots[slot] = shown if at < tokens else (empty, shown[1])
-                at += 1
-
-    def holders_of(self, first, n):
-        """How many block tables hold the piece at that slot; 1 for a reservation."""
-        pool = getattr(self.server.memory, "pool", None)
-        return pool.ref_count(first // n) if pool else 1
+        places = [slot for first, n in pieces for slot in range(first, first + n)]
+        for at, slot in enumerate(places):
+            count = self.pool.ref_count(slot // self.pool.page_size) if self.pool else 1
+            if count > 1:
+                slots[slot] = "s", str(count)
+            elif at < tokens:
+                slots[slot] = "u", letter
+            else:
+                slots[slot] = "r" if at < final else "i", letter

@@ -1,5 +1,4 @@
 """The playground page carries the package's own sources, which run in the reader's browser."""
-import re
 from importlib.resources import files
 
 # What runs without numpy, in the order of import.
@@ -9,11 +8,9 @@ BEGIN, END = "<!-- sources: written by `make playground` -->", "<!-- end of sour
 
 
 def sources():
-    """{module: source} of those modules that the package has."""
+    """{module: source} of those modules."""
     package = files("pagedkv_nb")
-    found = {name: package / f"{name}.py" for name in MODULES}
-    return {name: path.read_text(encoding="utf-8") for name, path in found.items()
-            if path.is_file()}
+    return {name: (package / f"{name}.py").read_text(encoding="utf-8") for name in MODULES}
 
 
 def embedded(page):
@@ -26,12 +23,5 @@ def embedded(page):
         if "</script" in source or "<!--" in source:
             raise ValueError(f"{name}.py: holds a mark that ends a script element")
         scripts.append(f'<script type="text/x-python" data-module="{name}">\n{source}</script>')
-    inside = "\n".join([BEGIN, *scripts, END])
-    return re.sub(f"{BEGIN}.*{END}", lambda _: inside, page, flags=re.DOTALL)
-
-
-def read_back(page):
-    """{module: source} that a page carries."""
-    found = re.findall(r'<script type="text/x-python" data-module="([\w/]+)">\n(.*?)</script>',
-                       page, re.DOTALL)
-    return dict(found)
+    before, after = page[:page.index(BEGIN)], page[page.index(END):]
+    return before + "\n".join([BEGIN, *scripts, after])

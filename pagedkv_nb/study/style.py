@@ -19,15 +19,25 @@ REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79
                    "#F0E442"]  # Okabe-Ito
 SYSTEM_COLOURS = {"Orca (Max)": COLOURS["naive"], "Orca (Pow2)": INK["internal"],
                   "Orca (Oracle)": INK["external"], "vLLM": COLOURS["paged"]}
-POINTS = "offset points"
 
 
-def canvas(title, height=3.2, columns=1):
-    """A figure with its finding as title, and its axes (a list for several columns)."""
+def canvas(title, height=3.2, **look):
+    """A figure with its finding as title, and its axes, set to look so."""
+    fig, (ax,) = panels(title, [""], height)
+    ax.set(**look)
+    return fig, ax
+
+
+def panels(title, captions, height, stacked=False):
+    """A figure with its finding as title, and axes under captions: side by side with one y axis,
+    or stacked with one x axis."""
     fig = Figure(figsize=(7, height))
-    fig.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
-    axes = fig.subplots(1, columns, squeeze=False)[0]
-    return fig, axes[0] if columns == 1 else list(axes)
+    fig.suptitle(title, x=0.01, ha="left")
+    shape = (len(captions), 1) if stacked else (1, len(captions))
+    axes = fig.subplots(*shape, sharex=stacked, sharey=not stacked, squeeze=False).ravel()
+    for ax, caption in zip(axes, captions):
+        ax.set_title(caption)
+    return fig, axes
 
 
 def settle(fig):
@@ -45,10 +55,9 @@ def settle(fig):
 def width_in_png(fig, text):
     """Where a text ends to the right in a figure's PNG, 1 is the edge."""
     dpi, fig.dpi = fig.dpi, matplotlib.rcParams["savefig.dpi"]
-    try:
-        return text.get_window_extent(FigureCanvasAgg(fig).get_renderer()).x1 / fig.bbox.width
-    finally:
-        fig.dpi = dpi
+    end = text.get_window_extent(FigureCanvasAgg(fig).get_renderer()).x1 / fig.bbox.width
+    fig.dpi = dpi
+    return end
 
 
 def system_colours(names):
@@ -70,7 +79,11 @@ def log2_axis(ax, values, form="{:g}".format):
     ax.minorticks_off()
 
 
-def end_label(ax, x, y, text, colour):
-    """A label to the right of the end of a line."""
-    ax.annotate(text, (x, y), (6, 0), textcoords=POINTS, color=colour, va="center",
-                size=9, weight="bold")
+def note(ax, x, y, text, right=0, up=0, **look):
+    """A text beside a place of the data, so many points to the right of it and up."""
+    ax.annotate(text, (x, y), (right, up), textcoords="offset points", **look)
+
+
+def end_label(ax, x, y, name, colour):
+    """The name of a line, to the right of its end."""
+    note(ax, x.iloc[-1], y.iloc[-1], name, 6, va="center", color=colour, weight="bold")

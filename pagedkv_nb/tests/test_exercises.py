@@ -1,10 +1,14 @@
 """The judges of the exercises (07's are in test_prompts): right answers pass, near misses get a
 hint."""
+import re
+
+import numpy as np
 import pytest
 
 from pagedkv_nb.paging import PagePool
 from pagedkv_nb.sizing import GIB, Deployment, Model
-from pagedkv_nb.study.exercises import check, ex01, ex02, ex03, ex04, ex05, ex08, ex09, ex10
+from pagedkv_nb.study.exercises import (check, ex01, ex02, ex03, ex04, ex05, ex06, ex08, ex09,
+                                        ex10)
 
 
 def best_fit(pieces, slots, size, pick=min, end=True):
@@ -239,10 +243,74 @@ def test_wrong_answers_hear_what_they_forgot(judge, answer, hint):
     assert hint in judge(answer)
 
 
-@pytest.mark.parametrize("number", [f"{n}.{i}" for n in (1, 2, 3, 4, 5, 7, 8, 9, 10) for i in (1, 2, 3)])
+@pytest.mark.parametrize("number", [f"{n}.{i}" for n in range(1, 11) for i in (1, 2, 3)])
 def test_every_exercise_answers_whatever_it_is_given(number, capsys):
     for answer in (None, "no idea", -1, float("nan"), (), {}, lambda *a: 1 / 0, type):
         check(number, answer)
         told = capsys.readouterr().out
         assert told.startswith(f"Exercise {number}: not ") and told.count("\n") == 1
         assert ("not answered yet" in told) == (answer is None)
+
+
+def nucleus(probabilities, p, keep=0, order=-1, strict=False):
+    words = sorted(range(len(probabilities)), key=lambda i: order * probabilities[i])
+    for n in range(1, len(words) + 1):
+        total = sum(probabilities[i] for i in words[:n])
+        if total > p or total >= p and not strict:
+            return words[:max(n + keep, 0)]
+    return words
+
+
+def nucleus_by_sums(probabilities, p):
+    words = np.argsort(-np.array(probabilities), kind="stable")
+    return words[:1 + np.searchsorted(np.cumsum(np.array(probabilities)[words]), p)].tolist()
+
+
+def shortest_first(prompts, free, size, up=1, key=None, skip=False, last=1):
+    admitted = []
+    for i in sorted(range(len(prompts)), key=key or (lambda i: (prompts[i], last * i))):
+        need = -(-prompts[i] // size) if up else prompts[i] // size
+        if need > free:
+            if skip:
+                continue
+            break
+        free -= need
+        admitted.append(i)
+    return admitted
+
+
+def in_place(prompts, free, size):
+    found = shortest_first(prompts, free, size)
+    prompts.sort()
+    return found
+
+
+RIGHT_06 = [(ex06.exercise_1, 14), (ex06.exercise_1, 14.0), (ex06.exercise_2, nucleus),
+            (ex06.exercise_2, nucleus_by_sums), (ex06.exercise_3, shortest_first),
+            (ex06.exercise_3, lambda *a: shortest_first(*a, skip=True))]
+WRONG_06 = [(ex06.exercise_1, 13, "reads the prompt"), (ex06.exercise_1, 12, "third page"),
+            (ex06.exercise_1, 11, "third page"), (ex06.exercise_1, 15, "earlier"),
+            (ex06.exercise_1, 16, "48 tokens"), (ex06.exercise_1, 1, "48 tokens"), (ex06.exercise_1, 49, "48 tokens"),
+            (ex06.exercise_2, lambda *a: nucleus(*a, keep=-1), "does not reach"),
+            (ex06.exercise_2, lambda *a: nucleus(*a, keep=1), "more words"),
+            (ex06.exercise_2, lambda *a: nucleus(*a, strict=True), "more words"),
+            (ex06.exercise_2, lambda *a: nucleus(*a, order=1), "likelier words|more words|likeliest"),
+            (ex06.exercise_2, lambda *a: nucleus(*a)[::-1], "comes first"),
+            (ex06.exercise_2, lambda s, p: [i for i, x in enumerate(s) if x >= p], "does not reach|likelier|more"),
+            (ex06.exercise_3, lambda *a: shortest_first(*a, up=0), "whole pages"),
+            (ex06.exercise_3, lambda p, f, s: list(range(len(p))), "whole pages"),
+            (ex06.exercise_3, lambda p, f, s: shortest_first(p, f, s, key=lambda i: i), "waiting|room"),
+            (ex06.exercise_3, lambda *a: shortest_first(*a, last=-1), "of equals the first|waiting"),
+            (ex06.exercise_3, lambda *a: shortest_first(*a)[:1], "room for more"),
+            (ex06.exercise_3, lambda p, f, s: sorted(shortest_first(p, f, s)), "another order"),
+            (ex06.exercise_3, in_place, "changed")]
+
+
+@pytest.mark.parametrize("judge, answer", RIGHT_06)
+def test_right_answers_about_a_real_model_pass(judge, answer):
+    assert judge(answer) is None
+
+
+@pytest.mark.parametrize("judge, answer, hint", WRONG_06)
+def test_wrong_answers_about_a_real_model_hear_what_they_forgot(judge, answer, hint):
+    assert re.search(hint, judge(answer))

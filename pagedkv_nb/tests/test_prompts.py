@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pagedkv_nb.paging import pages_for
 from pagedkv_nb.prefix import PrefixPool, page_keys
 from pagedkv_nb.traffic.prompts import SHIPPED, Prompts, read_prompts
 from pagedkv_nb.serving.reuse import (TimedPool, distances, last_use, pages_found, return_times, serve_prompts,
@@ -55,7 +56,7 @@ def made(texts, size):
        st.integers(2, 4), st.integers(0, 20))
 def test_distances_say_what_every_pool_finds(texts, size, more):
     prompts = made(texts, size)
-    n_pages = prompts.largest + more
+    n_pages = pages_for(max(prompts.n_tokens), size) + more
     found = np.sum(distances(prompts) < n_pages - 1)  # one page holds the last token
     assert sum(serve_prompts(prompts, [PrefixPool(n_pages, size)])) == found * size
 

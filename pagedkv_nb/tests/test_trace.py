@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pagedkv_nb.traffic.workload import read_trace, read_workload
+from pagedkv_nb.traffic import read_workload
 
 from .conftest import ROOT
 
@@ -57,7 +57,7 @@ def test_columns_as_the_world_writes_them(tmp_path, name, text):
 
 def test_usage_deep_inside_a_batch_file(tmp_path):
     (tmp_path / "batch.jsonl").write_text(lines(BATCH_LINE, BATCH_LINE))
-    assert read_trace(tmp_path / "batch.jsonl").output.tolist() == [5, 5]
+    assert read_workload(tmp_path / "batch.jsonl", 0, None).output.tolist() == [5, 5]
 
 
 @pytest.mark.parametrize("name, text, arrivals", [
@@ -71,13 +71,13 @@ def test_usage_deep_inside_a_batch_file(tmp_path):
     ("none.csv", "prompt,output\n1,1\n", None), ("no time.csv", "arrival_s,prompt,output\nsoon,1,1\n", None)])
 def test_arrivals_in_seconds_from_the_first(tmp_path, name, text, arrivals):
     (tmp_path / name).write_text(text)
-    found = read_trace(tmp_path / name).arrival_s
+    found = read_workload(tmp_path / name, 0, None).arrival_s
     assert found is None if arrivals is None else found == pytest.approx(arrivals)
 
 
 def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
     (tmp_path / "t.csv").write_text("arrival_s,prompt,output\n0,5,1\n1,50,1\n2,6,1\n")
-    assert read_trace(tmp_path / "t.csv").within(10).arrival_s.tolist() == [0, 2]
+    assert read_workload(tmp_path / "t.csv", 0, None).within(10).arrival_s.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("name, content, message", [
@@ -95,6 +95,7 @@ def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
     ("a.csv", "prompt,output\n1,2\n".encode("utf-16"), "no UTF-8 text"),
     ("a.csv.gz", gzip.compress(b"prompt,output\n1,2\n" * 99, mtime=0)[:40], "gzip file ends too soon"),
     ("a.json", b'{"prompt": [1, 2', "row 1: is no JSON"), ("a.json", b"[]", "found: none"),
+    ("a.json", b'{"prompt": [], "output": []}', "at least one row"),
     ("a.json", b"3", "row 1: must be an object"), ("a.json", b"null", "row 1: must be an object"),
     ("a.json", b'{"prompt": [1], "output": ["x"]}', "row 1, output=x"),
     ("a.json", b"[" * 100_000, "nested too deeply|no JSON"),
@@ -108,7 +109,7 @@ def test_what_is_no_trace_is_one_line_with_file_row_and_column(tmp_path, name, c
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message) as error:
-        read_trace(path)
+        read_workload(path, 0, None)
     assert str(error.value).startswith(f"workload='{path}': ") and "\n" not in str(error.value)
 
 
@@ -126,7 +127,7 @@ def test_any_bytes_are_a_trace_or_one_line(tmp_path, content, suffix):
     path = tmp_path / f"fuzz{suffix}"
     path.write_bytes(content)
     try:
-        w = read_trace(path)
+        w = read_workload(path, 0, None)
     except ValueError as error:
         assert str(error).startswith("workload=") and "\n" not in str(error)
     else:
@@ -139,7 +140,7 @@ def test_a_million_rows_need_less_than_a_gibibyte(tmp_path, suffix):
     path = tmp_path / f"large.{suffix}"
     row = "1234,567\n" if suffix == "csv" else '{"prompt": 1234, "output": 567}\n'
     path.write_text(("prompt,output\n" if suffix == "csv" else "") + row * 10**6)
-    code = (f"from pagedkv_nb.traffic.workload import read_trace; w = read_trace({str(path)!r}); import resource; "
+    code = (f"from pagedkv_nb.traffic import read_workload; w = read_workload({str(path)!r}, 0, None); import resource; "
             "print(len(w.prompt), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     rows, kib = map(int, done.stdout.split())

@@ -9,8 +9,7 @@ from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import paged_utilisation
 from pagedkv_nb.facts import facts
 from pagedkv_nb.parameter import positive_ints
-from pagedkv_nb.traffic.workload import (Workload, article_distribution, article_lengths,
-                                 read_trace, read_workload)
+from pagedkv_nb.traffic import Workload, article_distribution, article_lengths, read_workload
 
 BATCHES = (10, 25, 50, 100, 200)
 WORKLOADS = facts("workloads").set_index("name")
@@ -61,7 +60,7 @@ def test_drawn_rank_correlation_is_that_of_the_trace(name):
     ("arxiv_summarization", "arxiv_summarization_llama2.csv", 3.7)])
 def test_drawn_utilisations_are_those_of_the_full_trace(shared, name, file, naive_points):
     """Within the stated points, plus 0.1 and 0.03 for chance."""
-    trace = read_trace(shared / "data" / file)
+    trace = read_workload(shared / "data" / file, 0, None)
     limit = int(WORKLOADS.loc[name, "context_limit"])
     drawn = read_workload(name, 100_000, np.random.RandomState(0)).within(limit)
     trace = trace.within(limit)
@@ -75,7 +74,7 @@ def test_full_traces_load(shared):
     for file, rows, mean in (("azure_llm_inference_2023_conv.csv", 19366, 1154.7),
                              ("arxiv_summarization_llama2.csv", 28257, 2588.08),
                              ("mooncake_synthetic.jsonl", 3993, None)):
-        w = read_trace(shared / "data" / file)
+        w = read_workload(shared / "data" / file, 0, None)
         assert len(w.prompt) == len(w.output) == rows
         assert mean is None or w.prompt.mean() == pytest.approx(mean, abs=0.01)
     assert w.prompt[0] == 40160 and w.output[0] == 6
@@ -110,7 +109,7 @@ def test_bad_files_are_one_clear_line(tmp_path, text, message):
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(ValueError) as error:
-        read_trace(path)
+        read_workload(path, 0, None)
     assert message in str(error.value) and str(path) in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -118,7 +117,7 @@ def test_bad_files_are_one_clear_line(tmp_path, text, message):
 @pytest.mark.filterwarnings("ignore::pandas.errors.ParserWarning")
 def test_surplus_fields_do_not_shift_the_columns(tmp_path):
     (tmp_path / "t.csv").write_text("prompt,output\n1,2,\n3,4,\n")
-    w = read_trace(tmp_path / "t.csv")
+    w = read_workload(tmp_path / "t.csv", 0, None)
     assert w.prompt.tolist() == [1, 3] and w.output.tolist() == [2, 4]
 
 
@@ -127,7 +126,7 @@ def test_bad_jsonl_and_missing_files(tmp_path):
     for text in ("", "{", json.dumps({"prompt": 1}) + "\n"):
         path.write_text(text)
         with pytest.raises(ValueError, match="bad.jsonl"):
-            read_trace(path)
+            read_workload(path, 0, None)
     with pytest.raises(ValueError, match="absent.csv.*cannot be read"):
         read_workload(str(tmp_path / "absent.csv"), 1, None)
     with pytest.raises(ValueError, match="workload='sharedgpt': must be one of article, sharegpt, .*csv"):

@@ -1,20 +1,19 @@
 """Prompts one after another, as keys of their full pages: two traces of Mooncake's, and a
 user's own, of block ids, tokens or text."""
-import csv
 from dataclasses import dataclass
 from importlib.resources import files
-from io import StringIO
 
 import pandas as pd
 
 from ..paging import pages_for
 from ..parameter import positive_int, shown
 from ..prefix import page_keys
-from .table import is_table, read_table, text_of
+from .table import format_of, read_table
 
 TOKENS_PER_ID = 512  # that an id of Mooncake's stands for
 SHIPPED = ("conversation", "synthetic")
-FIELDS = ("hash_ids", "tokens", "text")
+NUMBERS = "a list of at least one whole number"
+FIELDS = {"hash_ids": NUMBERS, "tokens": NUMBERS, "text": "words"}  # what they must be
 COLUMNS = (*FIELDS, "input_length", "timestamp")
 
 
@@ -39,11 +38,6 @@ class Prompts:
         """Different ones among them."""
         return len(set().union(*self.keys))
 
-    @property
-    def largest(self):
-        """Pages that the longest prompt takes."""
-        return pages_for(max(self.n_tokens), self.page_size)
-
 
 def read_prompts(trace, page_size=TOKENS_PER_ID):
     """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a
@@ -54,17 +48,17 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
     if trace in SHIPPED:
         return shipped(trace, page_size)
     problem = f"{shown('trace', trace)}: "
-    if not isinstance(trace, str) or not is_table(trace):
+    if not isinstance(trace, str) or not format_of(trace):
         raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv or .jsonl "
                          "file with hash_ids, tokens or text")
-    return own(str(trace), page_size, problem)
+    return own(trace, page_size, problem)
 
 
 def own(trace, page_size, problem):
     """The prompts of a user's file."""
     table = read_table(trace, problem, lambda columns: [c for c in columns if c in COLUMNS])
     if not set(table) & set(FIELDS) or table.empty:
-        raise ValueError(f"{problem}needs at least one row with {', '.join(FIELDS[:-1])} or text; "
+        raise ValueError(f"{problem}needs at least one row with hash_ids, tokens or text; "
                          f"found: {', '.join(map(str, table))[:200]}")
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     keys, n_tokens, parents = [], [], {}
@@ -83,37 +77,27 @@ def shipped(name, page_size):
     if page_size % TOKENS_PER_ID:
         raise ValueError(f"page_size={page_size}: must be a multiple of {TOKENS_PER_ID}, which "
                          f"the ids of the trace {name} stand for")
-    path = files("pagedkv_nb") / "data" / f"mooncake_{name}.csv.gz"
-    rows = csv.reader(StringIO(text_of(path, f"trace={name!r}: ")))
-    next(rows)  # timestamp, input_length, output_length, parent, shared
-    ids, n_tokens, seconds, fresh = [], [], [], 0
-    for when, n, _, parent, shared in (map(int, row) for row in rows):
+    table = pd.read_csv(files("pagedkv_nb") / "data" / f"mooncake_{name}.csv.gz")
+    n_tokens, ids, fresh = table["input_length"].tolist(), [], 0
+    for n, parent, shared in zip(n_tokens, table["parent"], table["shared"]):
         new = pages_for(n, TOKENS_PER_ID) - shared
         begun = ids[parent][:shared] if shared else []
         ids.append([*begun, *range(fresh, fresh + new)])
         fresh += new
-        n_tokens.append(n)
-        seconds.append(when / 1000)
     step = page_size // TOKENS_PER_ID
     keys = [one[step - 1:n // TOKENS_PER_ID:step] for one, n in zip(ids, n_tokens)]
-    return Prompts(name, page_size, keys, n_tokens, seconds)
+    return Prompts(name, page_size, keys, n_tokens, (table["timestamp"] / 1000).tolist())
 
 
 def keyed(row, page_size, where):
     """(keys, tokens) of a row, with a key for each started page if it has `hash_ids`."""
-    field = next((field for field in FIELDS if row.get(field) not in (None, "")), FIELDS[-1])
-    content = row.get(field)
-    if field == "text":
-        if not isinstance(content, str) or not content.split():
-            raise ValueError(f"{where}{shown('text', content)}: must be words")
-        return page_keys(content.split(), page_size), len(content.split())
-    content = listed(content)
-    if content is None:
-        raise ValueError(f"{where}{shown(field, row[field])}: must be a list of at least "
-                         "one whole number")
-    if field == "tokens":
-        return page_keys(content, page_size), len(content)
-    return content, n_of_ids(row, content, page_size, where)
+    field = next((field for field in FIELDS if row.get(field) not in (None, "")), "text")
+    content = listed(field, row.get(field))
+    if not content:
+        raise ValueError(f"{where}{shown(field, row.get(field))}: must be {FIELDS[field]}")
+    if field == "hash_ids":
+        return content, n_of_ids(row, content, page_size, where)
+    return page_keys(content, page_size), len(content)
 
 
 def n_of_ids(row, content, page_size, where):
@@ -129,15 +113,18 @@ def n_of_ids(row, content, page_size, where):
     return n
 
 
-def listed(content):
-    """A list of whole numbers, from a CSV as text with blanks, commas or brackets; else None."""
+def listed(field, content):
+    """The words of a text, or a list of whole numbers, which a CSV has as text with blanks,
+    commas or brackets; [] if it is none."""
+    if field == "text":
+        return content.split() if isinstance(content, str) else []
     try:
         if isinstance(content, str):
             content = list(map(int, content.strip("[] ").replace(",", " ").split()))
     except ValueError:
-        return None
-    good = isinstance(content, list) and content and all(type(x) is int for x in content)
-    return content if good else None
+        return []
+    whole = isinstance(content, list) and all(type(x) is int for x in content)
+    return content if whole else []
 
 
 def check_chain(ids, parents, where):

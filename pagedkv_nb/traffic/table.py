@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-SUFFIXES = (".csv", ".jsonl", ".json")
 
-
-def suffix_of(name):
-    """The ending of a file's name in lower case, that of what is inside if it is zipped."""
-    return Path(str(name).removesuffix(".gz")).suffix.lower()
-
-
-def is_table(name):
-    """Whether a name is that of a file we read."""
-    return suffix_of(name) in SUFFIXES
+def format_of(name):
+    """What the name of a file we read, zipped or not, says is inside: csv or json; else None."""
+    suffix = Path(str(name).removesuffix(".gz")).suffix.lower()
+    return {".csv": "csv", ".jsonl": "json", ".json": "json"}.get(suffix)
 
 
 def read_table(path, problem, wanted, opened=lambda record: record):
@@ -26,7 +20,7 @@ def read_table(path, problem, wanted, opened=lambda record: record):
     from JSON, whose records `opened` may unwrap. Without any of them the table is empty and
     has the columns found. ValueError in one line begins with `problem`."""
     text = text_of(path, problem)
-    if suffix_of(path) == ".csv":
+    if format_of(path) == "csv":
         return csv_table(text, problem, wanted)
     return json_table(text, problem, wanted, opened)
 
@@ -85,8 +79,8 @@ def json_table(text, problem, wanted, opened):
     names = wanted(columns)
     if not names:
         return pd.DataFrame(columns=columns)
-    return pd.DataFrame({name: pd.Series([record.get(name) for record in records],
-                                         dtype=object) for name in names})
+    return pd.DataFrame([[record.get(name) for name in names] for record in records],
+                        columns=names, dtype=object)
 
 
 def parsed(line, row, problem):

@@ -1,6 +1,4 @@
 """Request lengths, and arrivals where stated, of a user's own trace."""
-from itertools import chain
-
 import numpy as np
 import pandas as pd
 
@@ -8,19 +6,19 @@ from .table import read_table
 
 MOST_TOKENS = 10**9  # of a prompt or an output
 
-# Columns of prompt and output, and of the arrival with its unit, as the world writes them;
-# case does not matter.
-KNOWN = {
-    ("ContextTokens", "GeneratedTokens"): ("TIMESTAMP", "date"),  # Azure 2023 and 2024
-    ("input_length", "output_length"): ("timestamp", 1e-3),  # Mooncake
-    ("num_prefill_tokens", "num_decode_tokens"): ("arrived_at", 1),  # Vidur
-    ("Request tokens", "Response tokens"): ("Timestamp", 1),  # BurstGPT
-    ("prompt_tokens", "completion_tokens"): ("arrival_s", 1),  # OpenAI, in `usage` too
-    ("input_tokens", "output_tokens"): ("arrival_s", 1),
-    ("num_prompt_tokens", "num_output_tokens"): ("arrival_s", 1),
-    ("input_lens", "output_lens"): ("arrival_s", 1),  # vLLM's benchmark results
-    ("prompt", "output"): ("arrival_s", 1),
-}
+# Columns of prompt, output and arrival, and the arrival's unit in seconds, as the world writes
+# them; case does not matter.
+KNOWN = (
+    ("ContextTokens", "GeneratedTokens", "TIMESTAMP", "date"),  # Azure 2023 and 2024
+    ("input_length", "output_length", "timestamp", 1e-3),  # Mooncake
+    ("num_prefill_tokens", "num_decode_tokens", "arrived_at", 1),  # Vidur
+    ("Request tokens", "Response tokens", "Timestamp", 1),  # BurstGPT
+    ("prompt_tokens", "completion_tokens", "arrival_s", 1),  # OpenAI, in `usage` too
+    ("input_tokens", "output_tokens", "arrival_s", 1),
+    ("num_prompt_tokens", "num_output_tokens", "arrival_s", 1),
+    ("input_lens", "output_lens", "arrival_s", 1),  # vLLM's benchmark results
+    ("prompt", "output", "arrival_s", 1),
+)
 USAGE = (("usage",), ("response", "body", "usage"), ("response", "usage"), ("body", "usage"))
 
 
@@ -28,40 +26,28 @@ def read_columns(path):
     """(prompt, output, arrival_s or None) of a trace as arrays; ValueError in one line names
     the file, and the row (from 1, below a header) and column or what is missing."""
     problem = f"workload={str(path)!r}: "
-    table = read_table(path, problem, known_columns, usage_of)
-    pair, names = known_pair(table), plain_names(table)
-    if pair is None or table.empty:
-        raise ValueError(f"{problem}{needs(table)}")
-    table = pd.DataFrame({column: one_after_another(table[column]) for column in table})
-    prompt, output = (token_counts(table[names[name.lower()]], problem) for name in pair)
-    when, unit = KNOWN[pair]
-    times = table[names[when.lower()]] if when.lower() in names else None
-    return prompt, output, times if times is None else arrivals(times, unit, problem)
-
-
-def plain_names(columns):
-    """{name in lower case, without blanks: column}."""
-    return {str(column).strip().lower(): column for column in columns}
-
-
-def known_pair(columns):
-    """The first pair of KNOWN among the columns, or None."""
-    names = plain_names(columns)
-    return next((pair for pair in KNOWN if {name.lower() for name in pair} <= set(names)), None)
+    table = read_table(path, problem, lambda columns: known_columns(columns)[0], usage_of)
+    columns, unit = known_columns(table)
+    rows = pd.DataFrame({column: one_after_another(table[column]) for column in columns})
+    if rows.empty:
+        found = ", ".join(map(str, list(table)[:20])) or "none"
+        known = " or ".join(f"{prompt},{output}" for prompt, output, *_ in KNOWN)
+        needs = f"needs at least one row, and columns {known}; found: {found}"
+        raise ValueError(f"{problem}{needs[:1000]}")
+    prompt, output = (token_counts(rows[column], problem) for column in columns[:2])
+    times = arrivals(rows[columns[2]], unit) if len(columns) == 3 else None
+    return prompt, output, times
 
 
 def known_columns(columns):
-    """Those of the columns that are a known pair and its arrivals."""
-    pair, names = known_pair(columns), plain_names(columns)
-    wanted = (*pair, KNOWN[pair][0]) if pair else ()
-    return [names[name.lower()] for name in wanted if name.lower() in names]
-
-
-def needs(columns):
-    """What a trace must have, and which columns this one has."""
-    found = ", ".join(map(str, list(columns)[:20])) or "none"
-    known = " or ".join(",".join(pair) for pair in KNOWN)
-    return f"needs at least one row, and columns {known}; found: {found}"[:1000]
+    """Those of the columns that are the first pair of KNOWN, and its arrivals if they are
+    there, as a list that is empty if there is no pair; and the unit of the arrivals."""
+    names = {str(column).strip().lower(): column for column in columns}
+    for *known, unit in KNOWN:
+        found = [names.get(name.lower()) for name in known]
+        if None not in found[:2]:
+            return [column for column in found if column is not None], unit
+    return [], None
 
 
 def usage_of(record):
@@ -80,7 +66,7 @@ def one_after_another(column):
     """A column; where each entry is a list of its own, all of them in turn."""
     if not all(isinstance(entry, list) for entry in column):
         return column
-    return pd.Series(list(chain.from_iterable(column)), dtype=object)
+    return pd.Series([one for entry in column for one in entry], dtype=object)
 
 
 def token_counts(column, problem):
@@ -98,7 +84,7 @@ def token_counts(column, problem):
     return np.maximum(1, numbers.to_numpy()).astype(int)
 
 
-def arrivals(column, unit, problem):
+def arrivals(column, unit):
     """Arrival times in seconds from the first one; None if one of them is no time."""
     if unit == "date":
         dates = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)

@@ -1,5 +1,5 @@
 """Request lengths in tokens: the article's, measured ones, and a user's own trace."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, pi, sin, sqrt
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from ..facts import fact, facts
 from ..parameter import choice, number, positive_int
-from .table import is_table
+from .table import format_of
 from .trace import read_columns
 
 ARTICLE = {"mean": 500, "std": 200, "shortest": 200, "longest": 2048}
@@ -33,33 +33,31 @@ class Workload:
         """What a server with a limit of that name makes of the requests: an output that
         would pass it is cut there, a prompt that leaves no room for a token is refused;
         both are counted. ValueError if all are refused."""
-        room = positive_int(name, limit) - self.prompt
-        if not (room > 0).any():
-            raise ValueError(f"{name}={limit}: must be more than the shortest prompt of "
-                             f"{self.name}, {self.prompt.min()} tokens")
-        served, cut = room > 0, (room > 0) & (self.output > room)
-        times = None if self.arrival_s is None else self.arrival_s[served]
-        return Workload(self.name, self.prompt[served], np.minimum(self.output, room)[served],
-                        times, n_cut=int(cut.sum()), n_refused=int((~served).sum()))
-
+        served = self._below(limit, name, self.prompt, "prompt")
+        output = np.minimum(served.output, int(limit) - served.prompt)
+        return replace(served, output=output, n_cut=int((output < served.output).sum()))
 
     def shorter_than(self, limit, name="max_seq_len"):
         """The requests of which prompt and output together stay below a limit of that name,
         as the paper's artifact keeps them. ValueError if there are none."""
-        kept = self.lengths < positive_int(name, limit)
+        return self._below(limit, name, self.lengths, "request")
+
+    def _below(self, limit, name, tokens, what):
+        """The requests with fewer tokens than a limit; the others are counted as refused."""
+        kept = tokens < positive_int(name, limit)
         if not kept.any():
-            raise ValueError(f"{name}={limit}: must be more than the shortest request of "
-                             f"{self.name}, {self.lengths.min()} tokens")
+            raise ValueError(f"{name}={limit}: must be more than the shortest {what} of "
+                             f"{self.name}, {tokens.min()} tokens")
         times = None if self.arrival_s is None else self.arrival_s[kept]
         return Workload(self.name, self.prompt[kept], self.output[kept], times,
                         n_refused=self.n_refused + int((~kept).sum()))
 
 
 def read_workload(name, n, rng):
-    """n requests drawn with rng, for "article" and the names of workloads.csv; for the
-    path of a trace file all of its rows."""
-    if is_table(name):
-        return read_trace(name)
+    """n requests drawn with rng, for "article" and the names of workloads.csv; for the path
+    of a trace file all of its rows. ValueError names what is missing or the first bad row."""
+    if format_of(name):
+        return Workload(Path(name).name, *read_columns(name))
     file = "the path of a .csv, .jsonl or .json file (or .gz of one)"
     if choice("workload", name, ["article", *facts("workloads")["name"], file]) == "article":
         lengths = article_lengths(n, rng)
@@ -87,25 +85,15 @@ def normal_cdf(z):
 
 def measured(name, n, rng):
     """n requests with the quantiles of a published trace (lengths.csv) and its Spearman
-    correlation of prompt and output (workloads.csv).
-
-    Two normals with correlation 2 sin(pi rho / 6) go through the normal distribution
-    function into the tables.
-    """
-    rho = fact("workloads", "workload", name)["spearman_rho"]
+    correlation rho of prompt and output (workloads.csv): two normals with correlation
+    2 sin(pi rho / 6) go through the normal distribution function into the tables."""
+    r = 2 * sin(pi * fact("workloads", "workload", name)["spearman_rho"] / 6)
     table = facts("lengths")
-    r = 2 * sin(pi * rho / 6)
     z = rng.normal(size=(2, positive_int("n", n)))
-    ranks = {"prompt": z[0], "output": r * z[0] + sqrt(1 - r * r) * z[1]}
-    drawn = {part: np.interp(normal_cdf(rank), table["probability"], table[f"{name}_{part}"])
-             for part, rank in ranks.items()}
-    return Workload(name, **{part: np.rint(x).astype(int) for part, x in drawn.items()})
-
-
-def read_trace(path):
-    """All requests of a CSV, JSONL or JSON file, zipped or not, with the columns of
-    `trace.KNOWN`; ValueError names what is missing or the first bad row."""
-    return Workload(Path(path).name, *read_columns(path))
+    z[1] = r * z[0] + sqrt(1 - r * r) * z[1]
+    drawn = [np.interp(normal_cdf(rank), table["probability"], table[f"{name}_{part}"])
+             for part, rank in zip(("prompt", "output"), z)]
+    return Workload(name, *np.rint(drawn).astype(int))
 
 
 def poisson_arrivals(rate_per_s, duration_s, rng):

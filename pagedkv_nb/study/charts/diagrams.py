@@ -1,32 +1,35 @@
 """Drawings of page pools and block tables, made from the live objects."""
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from ..style import COLOURS, REQUEST_COLOURS, canvas, on
+from ..style import COLOURS, REQUEST_COLOURS, canvas, on, panels
+
+MIDDLE = {"ha": "center", "va": "center"}
+SQUARE = {"aspect": "equal", "anchor": "NW"}
+
+
+def board(ax, x, y, **look):
+    """Make axes a drawing board, x wide and y high: no frame, y downward."""
+    ax.set(xlim=(0, x), ylim=(y, 0), **look)
+    ax.axis("off")
 
 
 def cell(ax, x, y, text, colour, width=0.92):
     """One box of a diagram, with its text."""
     ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, color=colour, linewidth=0))
-    middle = x + 0.04 + width / 2, y + 0.48
-    ax.text(*middle, text, ha="center", va="center", size=8, color=on(colour))
-
-
-def bare(ax, x, y, **aspect):
-    """Axes as a drawing board: no frame, y downward."""
-    ax.set(xlim=(0, x), ylim=(y, 0), **aspect)
-    ax.axis("off")
+    ax.text(x + 0.04 + width / 2, y + 0.48, text, size=8, color=on(colour), **MIDDLE)
 
 
 def block_table(pool, requests, words, title):
     """The block tables of two requests, left and right of the pool they point into;
     `words` (pages, page_size) is what the slots hold."""
     fig, ax = canvas(title, 3.6)
-    bare(ax, 12, pool.total_pages + 0.6)
+    board(ax, 12, pool.total_pages + 0.6)
     left, wide = 6 - 0.75 * pool.page_size, 1.5
     owner = {page: i for i, request in enumerate(requests) for page in request.block_table}
-    ax.text(6, 0.3, f"pages of {pool.page_size} slots", ha="center", size=9, weight="bold")
+    ax.text(6, 0.3, f"pages of {pool.page_size} slots", ha="center", weight="bold")
     for page in range(pool.total_pages):
-        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", color=COLOURS["faint"])
+        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", size=10,
+                color=COLOURS["faint"])
         for slot, word in enumerate(words[page]):
             colour = REQUEST_COLOURS[owner[page]] if word else COLOURS["free"]
             shown = word or ("unused" if page in owner else "")
@@ -39,7 +42,7 @@ def block_table(pool, requests, words, title):
 
 def draw_table(ax, request, x, colour, arrow):
     """One block table at x, with an arrow (from x, to x) from each row to its page."""
-    ax.text(x + 1, 0.3, f"{request.name}: block, page", ha="center", size=9, weight="bold")
+    ax.text(x + 1, 0.3, f"{request.name}: block, page", ha="center", weight="bold")
     for block, page in enumerate(request.block_table):
         cell(ax, x, block + 0.6, block, COLOURS["free"])
         cell(ax, x + 1, block + 0.6, page, colour)
@@ -48,49 +51,42 @@ def draw_table(ax, request, x, colour, arrow):
                                      lw=1.2, shrinkA=1, shrinkB=0))
 
 
-def page_maps(snapshots, title, per_row=12):
-    """For each {caption: [letter or "" for each page]} the pages in rows, by letter."""
-    rows = -(-max(map(len, snapshots.values())) // per_row)
-    height = 0.6 + rows * 6.7 / (per_row * len(snapshots))
-    fig, axes = canvas(title, height, len(snapshots))
+def page_maps(snapshots, title):
+    """For each {caption: [letter or "" for each page]} the pages in rows of 12, by letter."""
+    rows = -(-max(map(len, snapshots.values())) // 12)
+    fig, axes = panels(title, snapshots, 0.6 + rows * 6.7 / (12 * len(snapshots)))
     letters = sorted({letter for pages in snapshots.values() for letter in pages if letter})
-    for ax, (caption, pages) in zip(axes, snapshots.items()):
-        bare(ax, per_row, -(-len(pages) // per_row), aspect="equal", anchor="NW")
-        ax.set_title(caption, size=9, weight="normal")
+    colours = dict(zip(letters, REQUEST_COLOURS)) | {"": COLOURS["free"]}
+    for ax, pages in zip(axes, snapshots.values()):
+        board(ax, 12, rows, **SQUARE)
         for page, letter in enumerate(pages):
-            colour = REQUEST_COLOURS[letters.index(letter)] if letter else COLOURS["free"]
-            cell(ax, page % per_row, page // per_row, letter, colour)
+            cell(ax, page % 12, page // 12, letter, colours[letter])
     return fig
 
 
 def copy_on_write(snapshots, n_pages, title):
     """For each {caption: ({"A, 10 tokens": block table}, {page: ref count})} the tables,
     and below them the pool."""
-    rows = max(len(tables) for tables, _ in snapshots.values()) + 2.3
-    height = 0.6 + rows * 6.8 / ((n_pages + 1) * len(snapshots))
-    fig, axes = canvas(title, height, len(snapshots))
-    for ax, (caption, (tables, counts)) in zip(axes, snapshots.items()):
-        bare(ax, n_pages + 1, rows, aspect="equal", anchor="NW")
-        ax.set_title(caption, size=9, weight="normal")
+    wide, rows = n_pages + 1, max(len(tables) for tables, _ in snapshots.values()) + 2.3
+    fig, axes = panels(title, snapshots, 0.6 + rows * 6.8 / (wide * len(snapshots)))
+    for ax, (tables, counts) in zip(axes, snapshots.values()):
+        board(ax, wide, rows, **SQUARE)
         for i, (name, table) in enumerate(tables.items()):
             letter, tokens = name.split(", ")
-            ax.text(0.45, i + 0.5, letter, ha="center", va="center", size=9, weight="bold")
+            ax.text(0.45, i + 0.5, letter, weight="bold", **MIDDLE)
             ax.text(len(table) + 1.2, i + 0.5, tokens, va="center", size=8)
             for block, page in enumerate(table):
                 cell(ax, block + 1, i, page, REQUEST_COLOURS[i])
-        draw_pool(ax, n_pages, len(tables) + 0.5, tables, counts)
+        draw_pool(ax, n_pages, len(tables) + 0.5, tables.values(), counts)
     return fig
 
 
 def draw_pool(ax, n_pages, y, tables, counts):
     """A row of pages with their ref counts: dark if shared, else in the holder's colour."""
-    holder = {page: i for i, table in enumerate(tables.values()) for page in table}
-    ax.text(0.8, y + 0.5, "pool", ha="right", va="center", size=8,
-            color=COLOURS["faint"])
+    owned = {page: colour for table, colour in zip(tables, REQUEST_COLOURS) for page in table}
+    ax.text(0.8, y + 0.5, "pool", ha="right", va="center", size=8, color=COLOURS["faint"])
     for page in range(n_pages):
         count = counts.get(page, 0)
-        own = REQUEST_COLOURS[holder[page]] if count else COLOURS["free"]
-        colour = COLOURS["shared"] if count > 1 else own
+        colour = COLOURS["shared"] if count > 1 else owned.get(page, COLOURS["free"])
         cell(ax, page + 1, y, f"×{count}" if count else "", colour)
-        ax.text(page + 1.5, y + 1.3, page, ha="center", va="center", size=8,
-                color=COLOURS["faint"])
+        ax.text(page + 1.5, y + 1.3, page, size=8, color=COLOURS["faint"], **MIDDLE)

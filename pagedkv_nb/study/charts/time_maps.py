@@ -2,17 +2,16 @@
 from itertools import cycle
 from string import ascii_uppercase
 
-from matplotlib.figure import Figure
+from matplotlib.colors import to_rgb
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from ..style import COLOURS, POINTS, REQUEST_COLOURS, on
+from ..style import COLOURS, REQUEST_COLOURS, note, on, panels
 
 PALETTE = REQUEST_COLOURS[:6]  # pale yellow could not be told from white
 LETTER = 7.5  # points
-KEY = "    ".join(["full colour: a token", "pale: reserved, empty", "white: free",
-                   "letter: the request"])
+KEY = "full colour: a token    pale: reserved, empty    white: free    letter: the request"
 FEW = 300  # pieces
 PANEL = 440, 90  # points, about
 
@@ -39,19 +38,16 @@ def request_colours(pieces):
 def memory_through_time(table, captions, slots, title):
     """For each memory of `captions` {name: caption} a panel of its pieces in the table
     (of `record`, with their `memory`): full colour is written, pale is reserved."""
-    fig = Figure(figsize=(7, 1.8 * len(captions)))
-    fig.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
-    axes = fig.subplots(len(captions), 1, sharex=True, squeeze=False)[:, 0]
+    fig, axes = panels(title, captions.values(), 1.8 * len(captions), stacked=True)
     colours = request_colours(table[table["memory"] == [*captions][-1]])
-    for ax, (memory, caption) in zip(axes, captions.items()):
-        ax.set_title(caption, size=9, weight="normal")
+    for ax, memory in zip(axes, captions):
         ax.set(xlim=(0, table["end"].max()), ylim=(0, slots), ylabel="slot")
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_formatter("{x:,.0f}")
         draw_pieces(ax, table[table["memory"] == memory], colours)
     axes[-1].set_xlabel("iteration", loc="left")
     axes[-1].annotate(KEY, (1, 0), (0, -22), xycoords="axes fraction", ha="right",
-                      va="top", textcoords=POINTS, size=8.5, color=COLOURS["text"])
+                      va="top", textcoords="offset points", size=8.5, color=COLOURS["text"])
     return fig
 
 
@@ -76,16 +72,15 @@ def draw_pieces(ax, pieces, colours):
 
 def fill(ax, polygons, colour):
     """Polygons of one colour, without blurred seams between neighbours."""
-    points = [point for polygon in polygons for point in [*polygon, (0, 0)]]
-    codes = [code for polygon in polygons for code in
-             [Path.MOVETO, *[Path.LINETO] * (len(polygon) - 1), Path.CLOSEPOLY]]
-    if points:
-        ax.add_patch(PathPatch(Path(points, codes), fc=colour, lw=0, antialiased=False))
+    paths = [Path([*polygon, polygon[0]], closed=True) for polygon in polygons]
+    if paths:
+        one = Path.make_compound_path(*paths)
+        ax.add_patch(PathPatch(one, fc=colour, lw=0, antialiased=False))
 
 
 def pale(colour):
     """A colour for what is reserved and not written."""
-    return tuple(1 - 0.27 * (1 - int(colour[i:i + 2], 16) / 255) for i in (1, 3, 5))
+    return tuple(1 - 0.27 * (1 - part) for part in to_rgb(colour))
 
 
 def box(piece):
@@ -106,16 +101,14 @@ def written(piece):
 
 
 def label(ax, piece, colour):
-    """The request's letter in the upper left corner, if there is room for it."""
-    per_iteration = PANEL[0] / ax.get_xlim()[1]
-    per_slot = PANEL[1] / ax.get_ylim()[1]
+    """The request's letter in the upper left corner, or where it is written, if there is room."""
+    per_iteration, per_slot = PANEL[0] / ax.get_xlim()[1], PANEL[1] / ax.get_ylim()[1]
     text = letters(piece.request)
-    wide = (piece.end - piece.start) * per_iteration > LETTER * len(text) + 3
-    empty = (piece.slots - piece.tokens - LETTER / per_iteration) * per_slot
-    full = min(piece.tokens, piece.slots) * per_slot
-    if wide and max(full, empty) > LETTER:
-        low, edge, gap, ink = piece.first_slot, "bottom", 0.5, on(colour)
-        if empty > LETTER:
-            low, edge, gap, ink = low + piece.slots, "top", -1, COLOURS["text"]
-        ax.annotate(text, (piece.start, low), (3, gap), textcoords=POINTS, va=edge,
-                    color=ink, size=LETTER)
+    if (piece.end - piece.start) * per_iteration <= LETTER * len(text) + 3:
+        return
+    if (piece.slots - piece.tokens - LETTER / per_iteration) * per_slot > LETTER:
+        note(ax, piece.start, piece.first_slot + piece.slots, text, 3, -1, va="top", size=LETTER,
+             color=COLOURS["text"])
+    elif min(piece.tokens, piece.slots) * per_slot > LETTER:
+        note(ax, piece.start, piece.first_slot, text, 3, 0.5, va="bottom", size=LETTER,
+             color=on(colour))

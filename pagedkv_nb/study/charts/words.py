@@ -43,7 +43,7 @@ def shared_pages(table, title):
     fig, ax = canvas(title, 2.8)
     for (kind, rows), colour in zip(table.groupby("kind", sort=False), REQUEST_COLOURS):
         ax.plot(rows["step"], rows["saved"], color=colour)
-        end_label(ax, rows["step"].iloc[-1], rows["saved"].iloc[-1], kind, colour)
+        end_label(ax, rows["step"], rows["saved"], kind, colour)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set(ylim=(0, 1), xlim=(0, table["step"].max()), xlabel="tokens written",
            ylabel="blocks without a page")

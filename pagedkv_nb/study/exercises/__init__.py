@@ -11,9 +11,8 @@ def check(number, answer):
     of None is not answered yet; one that cannot be judged says why."""
     notebook, _, exercise = number.partition(".")
     judge = getattr(import_module(f"{__name__}.ex{notebook:0>2}"), f"exercise_{exercise}")
-    if answer is None:
-        verdict = "not answered yet"
-    else:
+    verdict = "not answered yet"
+    if answer is not None:
         try:
             hint = judge(answer)
         except Exception as error:  # the reader's code or value, whatever it does

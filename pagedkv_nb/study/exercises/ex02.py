@@ -1,5 +1,7 @@
 """Judges of the exercises of notebook 02."""
-from random import Random
+from itertools import combinations, product
+
+from .hints import first_wrong
 
 
 def exercise_1(answer):
@@ -24,47 +26,37 @@ def exercise_2(answer):
     return None if holes == 8 else "a block is a power of two; a hole is in no block"
 
 
-def holes_of(pieces, slots):
-    """The (address, size) of each hole between sorted pieces."""
-    edges = [*pieces, (slots, 0)]
-    starts = [0, *(address + size for address, size in pieces)]
-    return [(at, edge - at) for at, (edge, _) in zip(starts, edges) if edge > at]
-
-
 def exercise_3(best_fit):
     """`best_fit(pieces, slots, size)`: where the smallest hole that is enough lies."""
-    rng = Random(3)
-    cases = [([], 16, 5), ([(0, 5)], 16, 5), ([(0, 16)], 16, 1), ([(5, 11)], 16, 5),
-             ([(6, 4), (14, 2)], 16, 3), ([(4, 1), (9, 1), (14, 2)], 16, 4)]
-    cases += drawn(rng)
-    return next(filter(None, (judged(best_fit, *case) for case in cases)), None)
+    pieces = [(0, 5), (9, 2)]
+    best_fit(pieces, 16, 3)
+    if pieces != [(0, 5), (9, 2)]:
+        return "the list of pieces was changed; only say where the hole is"
+    memories = [[(a, b - a) for a, b in zip(edges[::2], edges[1::2])]
+                for n in (0, 2, 4, 6) for edges in combinations(range(11), n)]
+    cases = product(memories, [10], (1, 2, 4))
+    return first_wrong(best_fit, ((case, best(*case)) for case in cases), missed)
 
 
-def drawn(rng):
-    """Memories of 40 slots with random pieces, and sizes asked for."""
-    for _ in range(300):
-        cuts = sorted(rng.sample(range(41), 2 * rng.randint(1, 6)))
-        yield [(a, b - a) for a, b in zip(cuts[::2], cuts[1::2])], 40, rng.randint(1, 9)
+def enough(pieces, slots, size):
+    """{address: size} of the holes between sorted pieces that are large enough, in order."""
+    starts = [0, *(address + length for address, length in pieces)]
+    ends = [*(address for address, _ in pieces), slots]
+    return {start: end - start for start, end in zip(starts, ends) if end - start >= size}
 
 
-def judged(best_fit, pieces, slots, size):
-    """A hint on one case, or None if the answer is right."""
-    given = list(pieces)
-    found = best_fit(given, slots, size)
-    enough = {at: length for at, length in holes_of(pieces, slots) if length >= size}
-    right = min(enough, key=lambda at: (enough[at], at), default=None)
-    hint = "the list of pieces was changed; only say where the hole is"
-    if given == pieces:
-        hint = None if found == right else missed(found, enough)
-    return hint and f"pieces {pieces}, {slots} slots, {size} asked for: {hint}"
+def best(*case):
+    """Where the smallest hole that is enough lies, the first of equal ones; None if none is."""
+    holes = enough(*case)
+    return min(holes, key=holes.get, default=None)
 
 
-def missed(found, enough):
-    """What a wrong address forgot; `enough` are the holes that are large enough."""
-    if not enough:
+def missed(found, right, *case):
+    """What a wrong address forgot."""
+    if right is None:
         return "no hole is large enough; say so with None"
     if found is None:
         return "there is a hole; before the first piece, or after the last piece?"
-    if found not in enough:
-        return f"at {found} no hole begins that is large enough"
+    if found not in enough(*case):
+        return "no hole begins there that is large enough"
     return "a smaller hole is enough, or an equal one lies lower"

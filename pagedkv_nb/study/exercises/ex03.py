@@ -1,28 +1,23 @@
 """The judges of notebook 03."""
 from ...traffic.workload import article_distribution
+from .hints import smallest
 
 
 def exercise_1(answer):
     """Requests of 100 tokens in 1,600 slots, with pages of 16 and of 64."""
-    if tuple(answer) == (14, 12):
-        return None
-    if tuple(answer) == (16, 16):
-        return "a request takes whole pages, and the end of its last one is lost"
-    return "how many pages are there, and how many does one request take, rounded up?"
+    hints = {(14, 12): None,
+             (16, 16): "a request takes whole pages, and the end of its last one is lost"}
+    return hints.get(tuple(answer), "how many pages are there, and how many does one request "
+                                    "take, rounded up?")
 
 
 def exercise_2(answer):
     """The smallest page size at which the article's lengths fill less than 90 %."""
-    if isinstance(answer, bool) or answer != int(answer) or answer < 1:
-        return "a page size is a whole number of tokens"
     lengths, probability = article_distribution()
-    filled = [probability @ lengths / (p * (probability @ -(-lengths // p)))
-              for p in (answer - 1, answer)]
-    if filled[1] >= 0.9:
-        return "the pages are still fuller than that; try larger ones"
-    if answer > 2 and filled[0] < 0.9:
-        return "a smaller page size is already below 90 %; page sizes need be no powers of two"
-    return None
+    tokens = probability @ lengths
+    return smallest(answer, lambda p: tokens / (p * (probability @ -(-lengths // p))) < 0.9,
+                    "the pages are still fuller than that; try larger ones",
+                    "a smaller page size is already below 90 %; page sizes need be no powers of two")
 
 
 def exercise_3(queue):

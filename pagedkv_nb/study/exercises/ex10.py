@@ -1,23 +1,21 @@
 """Judges of the exercises of notebook 10."""
 from ...facts import fact
 from ...sizing import Deployment, Model
+from .hints import first_wrong, number
 
 
 def exercise_1(answer):
     """Bytes of one token of Llama-3-70B in fp8 over 16 GPUs."""
     model = Model.named("Llama-3-70B")
-    right = model.kv_bytes_on(16, 1, "fp8")
-    if answer == right:
-        return None
-    forgotten = {model.kv_bytes_on(16, 1, "fp16"): "that is the number for two bytes a value",
-                 model.kv_bytes(1, "fp8"): "that would do if there were as many KV heads as GPUs",
-                 16 * model.kv_bytes(1, "fp8"): "a GPU does not hold all heads",
-                 right // 16: "that is one GPU's; the question is for all of them",
-                 right // 2 * model.q_heads // model.kv_heads: "query heads are not stored, KV heads are",
-                 right // model.layers: "that is one layer's"}
-    hints = [hint for number, hint in forgotten.items() if answer == number]
-    return hints[0] if hints else ("mind layers, K and V, KV heads (not query heads), and what "
-                                   "happens to spare GPUs")
+    right, one = model.kv_bytes_on(16, 1, "fp8"), model.kv_bytes(1, "fp8")
+    return number(answer, right, {
+        2 * right: "that is the number for two bytes a value",
+        one: "that would do if there were as many KV heads as GPUs",
+        16 * one: "a GPU does not hold all heads",
+        right // 16: "that is one GPU's; the question is for all of them",
+        one * model.q_heads // model.kv_heads: "query heads are not stored, KV heads are",
+        right // model.layers: "that is one layer's"},
+        "mind layers, K and V, KV heads (not query heads), and what happens to spare GPUs")
 
 
 def exercise_2(answer):
@@ -28,31 +26,25 @@ def exercise_2(answer):
     listed = fact("gpus", "gpu", d.gpu)["memory_bytes"]
     if not 0 <= answer <= 1:
         return "a share lies between 0 and 1"
-    if abs(answer - needed / card) <= 0.0005:  # three decimals
-        return None
-    mistaken = {needed / listed: "the share is of what the card reports, not of its label",
-                (needed - overhead) / card: "activations and memory outside PyTorch need room too",
-                (needed - d.weight_bytes) / card: "the weights need room too",
-                (needed - cache) / card: "that leaves room for no token",
-                (needed - cache / 2) / card: "that is room for half of the sequence"}
-    hints = [hint for share, hint in mistaken.items() if abs(answer - share) <= 0.0005]
-    if hints:
-        return hints[0]
-    return "the sequence does not fit yet" if answer < needed / card else "a smaller share is enough"
+    return number(answer, needed / card, {
+        needed / listed: "the share is of what the card reports, not of its label",
+        (needed - overhead) / card: "activations and memory outside PyTorch need room too",
+        (needed - d.weight_bytes) / card: "the weights need room too",
+        (needed - cache) / card: "that leaves room for no token",
+        (needed - cache / 2) / card: "that is room for half of the sequence"},
+        "the sequence does not fit yet" if answer < needed / card else "a smaller share is enough",
+        abs_tol=0.0005)  # three decimals
 
 
 def exercise_3(gpus_needed):
     """GPUs needed for a number of sequences, judged by what the function returns."""
-    for case in (("Llama-3.1-8B", "H100-80GB", 1, 1000), ("Llama-3.1-70B", "H100-80GB", 1, 8192),
-                 ("Llama-3.1-70B", "H100-80GB", 100, 8192), ("DeepSeek-V3", "A100-40GB", 1, 100),
-                 ("gpt-oss-20b", "A100-80GB", 80, 32768), ("DeepSeek-V3", "H200-141GB", 50, 32768)):
-        right, found = fewest(*case), gpus_needed(*case)
-        if found != right:
-            return f"for {case} it returns {found!r}: {why(found, right)}"
-    return None
+    cases = (("Llama-3.1-8B", "H100-80GB", 1, 1000), ("Llama-3.1-70B", "H100-80GB", 1, 8192),
+             ("Llama-3.1-70B", "H100-80GB", 100, 8192), ("DeepSeek-V3", "A100-40GB", 1, 100),
+             ("gpt-oss-20b", "A100-80GB", 80, 32768), ("DeepSeek-V3", "H200-141GB", 50, 32768))
+    return first_wrong(gpus_needed, ((case, fewest(*case)) for case in cases), why)
 
 
-def why(found, right):
+def why(found, right, *case):
     """What is wrong with a number of GPUs."""
     if right is None:
         return "16 are too few there"

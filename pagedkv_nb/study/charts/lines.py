@@ -1,0 +1,180 @@
+"""One quantity over another, as lines and dots."""
+from itertools import cycle
+
+import numpy as np
+
+from ..style import COLOURS, INK, REQUEST_COLOURS, canvas, end_label, log2_axis, note, system_colours
+
+
+def cache_vs_context(curves, budget_gib, beside, title):
+    """`memory_gib` against `context_tokens` for each `model`, and the memory that is left
+    beside one of them."""
+    fig, ax = canvas(title, 3.6, xlabel="context length (tokens)",
+                     ylabel="KV cache of one sequence (GiB)")
+    right, label_y = curves["context_tokens"].max(), 0
+    by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
+    for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
+        ax.plot(curve["context_tokens"], curve["memory_gib"], color=colour)
+        x, y = curve[["context_tokens", "memory_gib"]].iloc[-1]
+        ax.plot(x, y, "o", color=colour, ms=4)
+        if x < right:
+            note(ax, x, y, model, 0, 6, ha="center")
+            continue
+        label_y = max(y, 1.6 * label_y)  # labels keep their distance
+        ax.annotate(model, (x, y), (right * 1.25, label_y), va="center",
+                    arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8})
+    ax.axhline(budget_gib, color=COLOURS["text"], lw=1, ls="--")
+    ax.text(1024, budget_gib * 1.12, f"left beside {beside}: {budget_gib:.1f} GiB")
+    log2_axis(ax, 2 ** np.arange(10, 18), lambda n: f"{n // 1024}k")
+    ax.set_yscale("log", base=2)
+    ax.yaxis.set_major_formatter("{x:g}")
+    return fig
+
+
+def waste_vs_page_size(table, title):
+    """`waste_tokens` per request against `page_size`, both log2: dots on the line
+    `expected_tokens`."""
+    fig, ax = canvas(title, xlabel="page size (tokens)", ylabel="slots wasted per request")
+    size, expected, waste = table["page_size"], table["expected_tokens"], table["waste_tokens"]
+    ax.plot(size, expected, color=COLOURS["internal"])
+    ax.plot(size, waste, "o", color=COLOURS["text"])
+    for x, y in zip(size, waste):
+        note(ax, x, y, f"{y:.1f}", -7, 4, ha="right")
+    end_label(ax, size, expected, "(page size − 1) / 2", INK["internal"])
+    log2_axis(ax, size)
+    ax.set_xlim(left=1.3)
+    ax.set_yscale("log", base=2)
+    ax.yaxis.set_major_formatter("{x:g}")
+    return fig
+
+
+def pages_vs_requests(table, title):
+    """`pages_alone` and `pages_shared` against `requests`."""
+    fig, ax = canvas(title, xlabel="requests with the same prompt", ylabel="pages in use",
+                     xlim=(0, table["requests"].max()))
+    for kind, colour in (("alone", COLOURS["paged"]), ("shared", COLOURS["shared"])):
+        ax.plot(table["requests"], table[f"pages_{kind}"], color=colour)
+        end_label(ax, table["requests"], table[f"pages_{kind}"], f"paged, {kind}", colour)
+    ax.set_ylim(bottom=0)
+    return fig
+
+
+def utilisation_vs_batch(table, spread, title):
+    """Dots of `table` on the spread over seeds (`low` to `high`) and the expected level,
+    for naive and paged."""
+    fig, ax = canvas(title, 3.4, xlabel="batch size (requests)", ylabel="utilisation",
+                     ylim=(0, 1.02))
+    spread = spread.sort_values("batch_size")
+    batch = spread["batch_size"]
+    for name in ("naive", "paged"):
+        colour, level = COLOURS[name], spread[f"{name}_expected"]
+        low, high = spread[f"{name}_low"], spread[f"{name}_high"]
+        ax.fill_between(batch, low, high, color=colour, alpha=0.2, lw=0)
+        ax.plot(batch, level, color=colour, lw=1, ls="--")
+        ax.plot(table["batch_size"], table[f"{name}_utilisation"], "o", color=colour)
+        end_label(ax, batch, level, f"{name}\n{level.iloc[-1]:.1%}", colour)
+    log2_axis(ax, batch)
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    return fig
+
+
+def hit_rates(table, marks, title):
+    """`hit_rate` against `cache_tokens` for each `trace`: a line ours, circles the paper's,
+    dots what a pool found. `marks` are {cache tokens: label} of vertical lines."""
+    top = table["hit_rate"].max() * 1.22 + 0.01
+    fig, ax = canvas(title, 3.6, xlabel="cache size (tokens)", ylabel="pages found again",
+                     xscale="log", ylim=(0, top))
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    for (trace, rows), colour in zip(table.groupby("trace", sort=False), REQUEST_COLOURS):
+        for source, form, size, face in (("LRU", "-", 0, None), ("paper", "o", 6, "none"),
+                                         ("pool", "o", 5, colour)):
+            part = rows[rows["source"] == source]
+            ax.plot(part["cache_tokens"], part["hit_rate"], form, ms=size, mfc=face, lw=1.8,
+                    color=colour)
+        note(ax, rows["cache_tokens"].max(), rows["hit_rate"].max(), trace, 6, 9, color=colour,
+             ha="right", weight="bold")
+    for tokens, label in marks.items():
+        ax.axvline(tokens, color=COLOURS["faint"], lw=0.8, ls=":")
+        note(ax, tokens, top, label, 3, -3, va="top", size=8)
+    return fig
+
+
+def return_times_chart(curve, pools, title):
+    """The `share` of pages asked that return within `seconds`, as a line; for each of
+    `pools` its `hit_rate` at the `life_s` of an idle page, with its `label`."""
+    fig, ax = canvas(title, 3.4, xlabel="seconds since the page's last use", xscale="log",
+                     ylabel="share of pages asked for")
+    ax.plot(curve["seconds"], curve["share"], color=COLOURS["naive"])
+    ax.plot(pools["life_s"], pools["hit_rate"], "o", color=COLOURS["paged"], ms=7)
+    for row in pools.itertuples():
+        note(ax, row.life_s, row.hit_rate, row.label, 8, -4, va="top", size=8.5,
+             color=COLOURS["paged"])
+    end_label(ax, curve["seconds"], curve["share"], "returned\nsooner", COLOURS["naive"])
+    ax.set_xlim(right=curve["seconds"].iloc[-1] * 2)
+    ax.set_ylim(0, max(0.01, curve["share"].max() * 1.15))
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    return fig
+
+
+def latency_vs_rate(table, knees, limit_s, title):
+    """`normalized_latency_s` against `rate_per_s` for each `system`, cut at twice
+    `limit_s`, with a dot at the rate of `knees` where the line crosses it, if it does."""
+    fig, ax = canvas(title, 3.4, xlabel="request rate (requests/s)",
+                     ylabel="normalized latency (s/token)", ylim=(0, 2 * limit_s))
+    colours = system_colours(knees)
+    for system, curve in table.groupby("system", sort=False):
+        rate, latency = curve["rate_per_s"], curve["normalized_latency_s"]
+        colour, knee = colours[system], knees[system]
+        ax.plot(rate, latency, "o-", color=colour, ms=3)
+        if np.isnan(knee):
+            x, y, text = rate.iloc[-1], min(latency.iloc[-1], limit_s), system
+        else:
+            x, y, text = knee, limit_s, f"{system}  {knee:.2f}"
+            ax.plot(x, y, "o", color=colour, ms=8, mfc="white", mew=2, zorder=5)
+        note(ax, x, y, text, -5, 9, ha="right", va="bottom", rotation=90, size=8, weight="bold",
+             color=colour)
+    ax.axhline(limit_s, color=COLOURS["faint"], lw=0.8, ls="--")
+    ax.set_xlim(left=0)
+    return fig
+
+
+def worth_of_memory(table, title):
+    """`throughput_gain` against `requests_gain` of each `deployment`, both log2, with the
+    diagonal on which a fuller memory is worth all it holds."""
+    most = 1.3 * table[["requests_gain", "throughput_gain"]].max(axis=None)
+    fig, ax = canvas(title, 3.6, xlabel="requests at once, pages / maximum reserved",
+                     xlim=(0.9, most * 2.6), ylabel="requests/s, likewise", ylim=(0.85, most))
+    ax.plot([1, most], [1, most], color=COLOURS["faint"], lw=1, ls="--")
+    note(ax, most / 2.2, most / 2.2, "as much faster\nas fuller", -10, 2, ha="right", size=8.5,
+         color=COLOURS["faint"])
+    below = 0
+    for row, colour in zip(table.sort_values("throughput_gain").itertuples(), cycle(REQUEST_COLOURS)):
+        x, y = row.requests_gain, row.throughput_gain
+        ax.plot(x, y, "o", ms=7, color=colour)
+        note(ax, x, y, row.deployment, 11, 4 if y < 1.2 * below else -6, size=8.5)
+        below = y
+    for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
+        scale("log", base=2)
+        axis.set_major_formatter("{x:g}×")
+    return fig
+
+
+def measured_servers(table, labels, title):
+    """`predicted_tokens` over `logged_tokens` of each `server` against the logged, both
+    log; the band is 5 %, and `labels` {server: words} name what lies off."""
+    fig, ax = canvas(title, 3.5, xlabel="logged tokens of KV cache (squares: several GPUs)",
+                     ylabel="predicted / logged − 1", xscale="log")
+    logged = table["logged_tokens"]
+    off = table["predicted_tokens"] / logged - 1
+    ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
+    ax.axhline(0, color=COLOURS["text"], lw=1)
+    for marker, shown in (("o", table["n_gpus"] == 1), ("s", table["n_gpus"] > 1)):
+        ax.plot(logged[shown], off[shown], marker, color=COLOURS["used"], alpha=0.6, mew=0)
+    for server, words in labels.items():
+        x, y = logged[table["server"] == server].item(), off[table["server"] == server].item()
+        right, side = (-8, "right") if x > np.sqrt(logged.min() * logged.max()) else (8, "left")
+        note(ax, x, y, words, right, va="center", ha=side, size=8.5)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.margins(y=0.12)
+    return fig
