@@ -33,9 +33,13 @@ class LanguageModel:
         """The model in a GGUF file; without a path the one that `make model` fetches.
         ValueError in one line if it is missing, damaged, or not llama-like."""
         problem = f"{shown('model_path', str(path))}: "
-        if not isinstance(path, (str, Path)) or not Path(path or FILE).is_file():
+        try:
+            path = Path(path or FILE) if isinstance(path, str | Path) else None
+            there = path is not None and path.is_file()
+        except (OSError, ValueError):  # no name that a file could have
+            there = False
+        if not there:
             raise ValueError(f"{problem}no file; `make model` fetches the study's model")
-        path = Path(path or FILE)
         try:
             from gguf import GGUFReader
             return cls(**contents(GGUFReader(path), path.stem))
