@@ -266,6 +266,10 @@ def nucleus_by_sums(probabilities, p):
     return words[:1 + np.searchsorted(np.cumsum(np.array(probabilities)[words]), p)].tolist()
 
 
+def nucleus_last_of_equals(probabilities, p):
+    return [len(probabilities) - 1 - i for i in nucleus(probabilities[::-1], p)]
+
+
 def shortest_first(prompts, free, size, up=1, key=None, skip=False, last=1):
     admitted = []
     for i in sorted(range(len(prompts)), key=key or (lambda i: (prompts[i], last * i))):
@@ -286,7 +290,7 @@ def in_place(prompts, free, size):
 
 
 RIGHT_06 = [(ex06.exercise_1, 14), (ex06.exercise_1, 14.0), (ex06.exercise_2, nucleus),
-            (ex06.exercise_2, nucleus_by_sums), (ex06.exercise_3, shortest_first),
+            (ex06.exercise_2, nucleus_by_sums), (ex06.exercise_2, nucleus_last_of_equals), (ex06.exercise_3, shortest_first),
             (ex06.exercise_3, lambda *a: shortest_first(*a, skip=True))]
 WRONG_06 = [(ex06.exercise_1, 13, "reads the prompt"), (ex06.exercise_1, 12, "third page"),
             (ex06.exercise_1, 11, "third page"), (ex06.exercise_1, 15, "earlier"),

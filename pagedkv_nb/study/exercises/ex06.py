@@ -37,8 +37,8 @@ def exercise_1(answer):
 def exercise_2(nucleus):
     """`nucleus(probabilities, p)`: the likeliest words that reach p together."""
     cases = [([0.5, 0.3, 0.2], 0.5, [0]), ([0.5, 0.3, 0.2], 0.6, [0, 1]),
-             ([0.25, 0.5, 0.25], 0.7, [1, 0]), ([1.0], 1.0, [0]),
-             ([0.125, 0.25, 0.5, 0.125], 1.0, [2, 1, 0, 3])]
+             ([0.3, 0.5, 0.2], 0.7, [1, 0]), ([1.0], 1.0, [0]),
+             ([0.0625, 0.25, 0.5, 0.1875], 1.0, [2, 1, 3, 0])]
     rng = Random(6)
     for _ in range(100):
         weights = rng.sample(range(1, 400), rng.randint(2, 12))
