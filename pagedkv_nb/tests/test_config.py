@@ -90,11 +90,15 @@ FAMILIES = {
     "falcon-7b": ({"model_type": "falcon", "num_hidden_layers": 32, "hidden_size": 4544,
                    "num_attention_heads": 71, "multi_query": True, "num_kv_heads": 71,
                    "new_decoder_architecture": False}, 32 * 2 * 64),
+    "falcon, nothing said": ({"model_type": "falcon", "num_hidden_layers": 32, "hidden_size": 4544,
+                              "num_attention_heads": 71}, 32 * 2 * 64),
     "falcon-40b": ({"model_type": "falcon", "num_hidden_layers": 60, "hidden_size": 8192,
                     "num_attention_heads": 128, "multi_query": True, "num_kv_heads": 8,
                     "new_decoder_architecture": True}, 60 * 2 * 8 * 64),
     "starcoder": ({"model_type": "gpt_bigcode", "n_layer": 40, "n_head": 48, "n_embd": 6144,
                    "multi_query": True}, 40 * 2 * 128),
+    "starcoder, nothing said": ({"model_type": "gpt_bigcode", "n_layer": 40, "n_head": 48,
+                                 "n_embd": 6144}, 40 * 2 * 128),
     "dbrx": ({"model_type": "dbrx", "n_layers": 40, "n_heads": 48, "d_model": 6144,
               "attn_config": {"kv_n_heads": 8}}, 40 * 2 * 8 * 128),
     "chatglm": ({"model_type": "chatglm", "num_layers": 28, "num_attention_heads": 32,
@@ -108,6 +112,7 @@ FAMILIES = {
                      {"full_attn_layers": [1, 4, 8, 32]}}, 4 * 576),
     "qwen3-next": ({**LLAMA, "full_attention_interval": 4, "linear_num_key_heads": 16},
                    8 * 2 * 8 * 128),
+    "the last of every five": ({**LLAMA, "full_attention_interval": 5}, 6 * 2 * 8 * 128),
     "lfm2": ({**LLAMA, "full_attn_idxs": [2, 5], "conv_L_cache": 3}, 2 * 2 * 8 * 128),
     "gemma3-4b": ({"model_type": "gemma3", "text_config": {
         "model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34,
@@ -132,9 +137,14 @@ LOCAL = {
     "a pattern of 6": ({"sliding_window": 512, "sliding_window_pattern": 6}, 27),
     "qwen2, off": ({"model_type": "qwen2", "sliding_window": 4096,
                     "use_sliding_window": False, "max_window_layers": 21}, 0),
+    "qwen2, not said": ({"model_type": "qwen2", "sliding_window": 4096}, 0),
     "qwen2, from layer 21": ({"model_type": "qwen2", "sliding_window": 4096,
                               "use_sliding_window": True, "max_window_layers": 21}, 11),
     "llama4": ({"attention_chunk_size": 8192}, 24),
+    "llama4, layer by layer": ({"attention_chunk_size": 8192,
+                                "no_rope_layers": [1, 1, 1, 1, 0, 0, 0, 0] * 4}, 16),
+    "recurrentgemma": ({"model_type": "recurrent_gemma", "attention_window_size": 2048,
+                        "block_types": ["recurrent", "recurrent", "attention"]}, 10),
     "olmo3: three of four": ({"model_type": "olmo3", "sliding_window": 4096}, 24),
     "exaone4: three of four": ({"model_type": "exaone4", "sliding_window": 4096}, 24),
     "gpt-oss: every other": ({"model_type": "gpt_oss", "sliding_window": 128}, 16),
@@ -153,6 +163,8 @@ def test_windows(tmp_path, extra, local):
 
 
 REFUSED = {
+    "compress_ratios": {"compress_ratios": [0, 4]}, "swa_head_dim": {"swa_head_dim": 192},
+    "hybrid_layer_pattern": {"hybrid_layer_pattern": [1, 0]}, "latent_size": {"latent_size": 64},
     "index_topk": {"index_topk": 2048}, "cross_attention_layers": {"cross_attention_layers": [3]},
     "cla_share_factor": {"cla_share_factor": 2}, "block_configs": {"block_configs": [{}, 1]},
     "num_key_value_heads_per_layer": {"num_key_value_heads_per_layer": [4] * 32},
@@ -258,6 +270,9 @@ COUNTED = {
     # attention, 23 of experts with two matrices and a shared one
     "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": 2688 * (2 * 131072 + 23 * (
         3 * 4096 + 2 * 8 * 128 + 64) + 6 * 128 * (2 * 32 + 2 * 2) + 23 * 2 * (128 * 1856 + 3712)),
+    # 16 experts and a shared one as wide
+    "meta-llama--Llama-4-Scout-17B-16E-Instruct": 5120 * (2 * 202048 + 48 * (
+        128 * (2 * 40 + 2 * 8) + 3 * 17 * 8192)),
     # 48 layers of linear attention, 16 whose queries have a gate
     "Qwen--Qwen3.5-27B": 5120 * (2 * 248320 + 48 * (2 * 16 * 128 + 3 * 48 * 128) + 16 * 256 * (
         3 * 24 + 2 * 4) + 64 * 3 * 17408)}
@@ -307,7 +322,42 @@ def test_a_head_dim_that_is_not_said(tmp_path, kind):
     assert (model.local_head_dim or model.head_dim) == UNSAID[kind]
 
 
+def test_heads_of_two_shapes_are_dealt_out_each_by_its_own_number():
+    model = real("google--gemma-4-26B-A4B")  # on 16 GPUs 2 full heads take 8 copies, 8 local ones 2
+    assert model.kv_bytes_on(16, 1) == (8 * 5 * 2 * 2 * 512 + 2 * 25 * 2 * 8 * 256) * 2
+    assert model.kv_bytes_on(16, 5000) == (
+        8 * 5000 * 5 * 2 * 2 * 512 + 2 * 1024 * 25 * 2 * 8 * 256) * 2
+
+
 FAMILY_ROWS, MEANINGS = facts("families"), facts("config_fields")
+
+
+def types(field):
+    """The types of model that a field of families.csv is about, a pattern as its shortest."""
+    return [kind.rstrip("*") for kind in FAMILY_ROWS.query("field == @field")["model_type"]]
+
+
+def parameters(folder, **fields):
+    """Parameters in units of the hidden size, of a config that is LLAMA but for some fields."""
+    said = {"sliding_window": None, "attention_chunk_size": None, "head_dim": 128}
+    return Model.named(written(folder, LLAMA | said | fields)).checkpoint_bytes / 2 / 4096
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma", *types("tie_word_embeddings")])
+def test_one_embedding_or_two(tmp_path, kind):
+    unsaid = parameters(tmp_path, model_type=kind)
+    one, two = (parameters(tmp_path, model_type=kind, tie_word_embeddings=t) for t in (True, False))
+    assert two - one == 128256 and unsaid == (two if kind == "llama" else one)
+
+
+@pytest.mark.parametrize("kind", ["llama", *types("two_matrices")])
+def test_feed_forward_layers_of_two_or_three_matrices(tmp_path, kind):
+    wide, narrow = (parameters(tmp_path, model_type=kind, intermediate_size=n) for n in (200, 100))
+    assert wide - narrow == 32 * 100 * (3 if kind == "llama" else 2)
+
+
+def test_of_one_inner_size_a_layer_the_largest_counts(tmp_path):
+    assert Model.named(written(tmp_path, LLAMA | {"intermediate_size": [50, 100] * 16})).intermediate == 100
 
 
 def test_every_head_dim_of_the_families_is_tested():
@@ -315,7 +365,7 @@ def test_every_head_dim_of_the_families_is_tested():
     assert dict(zip(known["model_type"], known["value"])) == UNSAID
 
 
-@pytest.mark.parametrize("kind", FAMILY_ROWS.query("field == 'no_cache'")["model_type"])
+@pytest.mark.parametrize("kind", types("no_cache"))
 def test_a_family_without_a_cache_is_refused_with_its_reason(tmp_path, kind):
     reason = FAMILY_ROWS.query("field == 'no_cache' and model_type == @kind")["source"].item()
     with pytest.raises(ValueError, match=f": model_type: '{kind}': {reason}$"):

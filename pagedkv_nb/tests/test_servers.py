@@ -51,7 +51,7 @@ def test_admission_is_what_the_log_calls_maximum_concurrency():
 
 def test_windows_at_admission_and_in_the_steady_state():
     d = Deployment(Model.named("gpt-oss-20b"), "H100-80GB", 1, 13.64, 0.95)
-    assert d.admitted(8192) == pytest.approx(155.75, rel=0.001)
+    assert d.admitted(8192) == pytest.approx(155.75, abs=0.05)
     assert d.sequences(8192) / d.admitted(8192) == pytest.approx(1.97, abs=0.02)
     plain = Deployment(Model.named("Llama-3.1-8B"), "H100-80GB")
     assert plain.sequences(8192) == int(plain.admitted(8192))
