@@ -77,16 +77,17 @@ def alone(model, prompt, limit, temperature=0.0, seed=0):
     return written, margin
 
 
-def slow_beams(model, prompt, width, limit):
+def slow_beams(logits_after, end_token, width, limit):
     """Beam search to the very end: `width` beams go on, and a token that ends one counts if it
-    is among the best `width`; [(score, tokens)], best first."""
+    is among the best `width`; [(score, tokens)], best first. `logits_after` tells those after
+    some tokens of the answer."""
     going, ended = [(0.0, [])], []
     for _ in range(limit):
         longer = []
         for score, tokens in going:
-            chances = np.exp(dense(model, prompt + tokens))
+            chances = np.exp(logits_after(tokens))
             longer += [(score + np.log(c / chances.sum()), [*tokens, i]) for i, c in enumerate(chances)]
         longer.sort(reverse=True)
-        ended += [beam for beam in longer[:width] if beam[1][-1] == model.end_token]
-        going = [beam for beam in longer if beam[1][-1] != model.end_token][:width]
+        ended += [beam for beam in longer[:width] if beam[1][-1] == end_token]
+        going = [beam for beam in longer if beam[1][-1] != end_token][:width]
     return sorted(ended + going, reverse=True)[:width]

@@ -9,7 +9,7 @@ from pagedkv_nb.generation import Answer, Generator, beam_search
 from pagedkv_nb.paging import OutOfPages, PagePool, pages_for
 from pagedkv_nb.prefix import PrefixPool
 
-from .dense import alone, cache_for, prompt, slow_beams, tiny
+from .dense import alone, cache_for, dense, prompt, slow_beams, tiny
 
 MODEL = tiny()
 POOLS = pytest.mark.parametrize("kind", [PagePool, PrefixPool])
@@ -149,16 +149,40 @@ def test_beams_are_those_of_a_search_without_forks(width):
     for length, size, end_token in ((1, 2, 19), (4, 4, 35), (7, 4, 26), (9, 3, 1), (10, 1, 5)):
         model, text, pool = tiny(end_token=end_token), prompt(length), PagePool(60, size)
         beams, steps = beam_search(model, cache_for(model, pool), text, width, limit=7)
-        scores, texts = zip(*slow_beams(model, text, width, 7))
+        scores, texts = zip(*slow_beams(lambda tokens: dense(model, text + tokens), end_token, width, 7))
         assert [tokens for _, tokens in beams] == list(texts) and pool.n_free == 60
         np.testing.assert_allclose([score for score, _ in beams], scores, rtol=1e-9)
         assert [blocks for blocks, _ in steps] == [
             width * pages_for(length + i + 1, size) for i in range(len(steps))]
         assert all(blocks <= width * pages and pages <= blocks for blocks, pages in steps)
         assert width == 1 or length < 4 or any(pages < blocks for blocks, pages in steps)
-        assert width > 1 or texts[0] == alone(model, tuple(text), 7)[0]
+        assert width > 1 or texts[0] == alone(model, tuple(text), 7)[0] and len(steps) == len(texts[0])
         ends |= {tokens[-1] == end_token for _, tokens in beams}
     assert ends == {True, False}
+
+
+class Chain:
+    """A model whose next word depends on the last and its place; word 0 ends."""
+
+    end_token = 0
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def forward(self, batch, cache):
+        for request, tokens in batch:
+            cache.append(request, len(tokens))
+        return np.array([self.logits[request.n_tokens, tokens[-1]] for request, tokens in batch])
+
+
+@settings(max_examples=200)
+@given(st.integers(2, 6), st.integers(1, 4), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_beams_end_early_or_late(n_words, width, limit, seed):
+    logits, pool = np.random.RandomState(seed).standard_normal((11, n_words, n_words)) * 2, PagePool(60, 3)
+    beams, _ = beam_search(Chain(logits), cache_for(MODEL, pool), [1], width, limit)
+    slow = slow_beams(lambda tokens: logits[1 + len(tokens), [1, *tokens][-1]], 0, width, limit)
+    assert [tokens for _, tokens in beams] == [tokens for _, tokens in slow] and pool.n_free == 60
+    np.testing.assert_allclose([score for score, _ in beams], [score for score, _ in slow], rtol=1e-9)
 
 
 def test_a_beam_search_that_fails_leaves_no_page_behind():
