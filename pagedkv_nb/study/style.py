@@ -15,8 +15,7 @@ COLOURS = {"used": "#0072B2", "reserved": "#8CC6EC", "internal": "#E69F00",
            "rest": "#D4D4D4"}
 INK = {"used": "#0072B2", "reserved": "#3D8FC4", "internal": "#A87400",
        "external": "#A8508A", "rest": "#666666"}  # the states' colours, legible as text
-REQUEST_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7",
-                   "#F0E442"]  # Okabe-Ito
+REQUEST_COLOURS = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
 SYSTEM_COLOURS = {"Orca (Max)": COLOURS["naive"], "Orca (Pow2)": INK["internal"],
                   "Orca (Oracle)": INK["external"], "vLLM": COLOURS["paged"]}
 

@@ -66,11 +66,12 @@ def throughput(table, title):
     """A panel for each `host`: bars of `requests_per_s` by `system`, each with how many
     times vLLM's is."""
     hosts = table.groupby("host", sort=False)
-    fig, axes = panels(title, [f"host: {host}" for host in hosts.groups], 2.3)
+    fig, axes = panels(title, [f"host: {host}" for host, _ in hosts], 2.3)
     for ax, (_, served) in zip(axes, hosts):
         rate = served.set_index("system")["requests_per_s"]
         drawn = rows(ax, rate.index, rate, height=0.74, color=system_colours(rate.index).values())
-        times = [f"  (vLLM ×{rate['vLLM'] / r:.2f})" if r != rate["vLLM"] else "" for r in rate]
-        ax.bar_label(drawn, [f"{r:.2f}{beside}" for r, beside in zip(rate, times)], padding=4, size=8)
+        best = rate["vLLM"]
+        labels = [f"{r:.2f}" + (f"  (vLLM ×{best / r:.2f})" if r != best else "") for r in rate]
+        ax.bar_label(drawn, labels, padding=4, size=8)
         ax.set(xlim=(0, table["requests_per_s"].max() * 1.35), xlabel="requests/s")
     return fig

@@ -34,9 +34,8 @@ def block_table(pool, requests, words, title):
             colour = REQUEST_COLOURS[owner[page]] if word else COLOURS["free"]
             shown = word or ("unused" if page in owner else "")
             cell(ax, left + wide * slot, page + 0.6, shown, colour, wide - 0.08)
-    right = left + wide * pool.page_size
     draw_table(ax, requests[0], 0, REQUEST_COLOURS[0], (2, left - 0.45))
-    draw_table(ax, requests[1], 10, REQUEST_COLOURS[1], (10, right + 0.08))
+    draw_table(ax, requests[1], 10, REQUEST_COLOURS[1], (10, 12 - left + 0.08))
     return fig
 
 

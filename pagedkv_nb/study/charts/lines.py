@@ -1,9 +1,8 @@
 """One quantity over another, as lines and dots."""
-from itertools import cycle
-
 import numpy as np
 
-from ..style import COLOURS, INK, REQUEST_COLOURS, canvas, end_label, log2_axis, note, system_colours
+from ..style import (COLOURS, INK, REQUEST_COLOURS, canvas, end_label, log2_axis, note,
+                     system_colours)
 
 
 def cache_vs_context(curves, budget_gib, beside, title):
@@ -86,11 +85,10 @@ def hit_rates(table, marks, title):
                      xscale="log", ylim=(0, top))
     ax.yaxis.set_major_formatter("{x:.0%}")
     for (trace, rows), colour in zip(table.groupby("trace", sort=False), REQUEST_COLOURS):
-        for source, form, size, face in (("LRU", "-", 0, None), ("paper", "o", 6, "none"),
-                                         ("pool", "o", 5, colour)):
+        for source, form, look in (("LRU", "-", {}), ("paper", "o", {"mfc": "none", "ms": 6}),
+                                   ("pool", "o", {})):
             part = rows[rows["source"] == source]
-            ax.plot(part["cache_tokens"], part["hit_rate"], form, ms=size, mfc=face, lw=1.8,
-                    color=colour)
+            ax.plot(part["cache_tokens"], part["hit_rate"], form, lw=1.8, color=colour, **look)
         note(ax, rows["cache_tokens"].max(), rows["hit_rate"].max(), trace, 6, 9, color=colour,
              ha="right", weight="bold")
     for tokens, label in marks.items():
@@ -121,16 +119,14 @@ def latency_vs_rate(table, knees, limit_s, title):
     `limit_s`, with a dot at the rate of `knees` where the line crosses it, if it does."""
     fig, ax = canvas(title, 3.4, xlabel="request rate (requests/s)",
                      ylabel="normalized latency (s/token)", ylim=(0, 2 * limit_s))
-    colours = system_colours(knees)
     for system, curve in table.groupby("system", sort=False):
         rate, latency = curve["rate_per_s"], curve["normalized_latency_s"]
-        colour, knee = colours[system], knees[system]
+        colour, x, y = system_colours(knees)[system], knees[system], limit_s
         ax.plot(rate, latency, "o-", color=colour, ms=3)
-        if np.isnan(knee):
+        ax.plot(x, y, "o", color=colour, ms=8, mfc="white", mew=2, zorder=5)
+        text = f"{system}  {x:.2f}"
+        if np.isnan(x):
             x, y, text = rate.iloc[-1], min(latency.iloc[-1], limit_s), system
-        else:
-            x, y, text = knee, limit_s, f"{system}  {knee:.2f}"
-            ax.plot(x, y, "o", color=colour, ms=8, mfc="white", mew=2, zorder=5)
         note(ax, x, y, text, -5, 9, ha="right", va="bottom", rotation=90, size=8, weight="bold",
              color=colour)
     ax.axhline(limit_s, color=COLOURS["faint"], lw=0.8, ls="--")
@@ -148,13 +144,13 @@ def worth_of_memory(table, title):
     note(ax, most / 2.2, most / 2.2, "as much faster\nas fuller", -10, 2, ha="right", size=8.5,
          color=COLOURS["faint"])
     below = 0
-    for row, colour in zip(table.sort_values("throughput_gain").itertuples(), cycle(REQUEST_COLOURS)):
+    for row in table.sort_values("throughput_gain").itertuples():
         x, y = row.requests_gain, row.throughput_gain
-        ax.plot(x, y, "o", ms=7, color=colour)
+        ax.plot(x, y, "o", ms=7)
         note(ax, x, y, row.deployment, 11, 4 if y < 1.2 * below else -6, size=8.5)
         below = y
-    for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
-        scale("log", base=2)
+    ax.loglog(base=2)
+    for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter("{x:g}×")
     return fig
 
@@ -163,18 +159,18 @@ def measured_servers(table, labels, title):
     """`predicted_tokens` over `logged_tokens` of each `server` against the logged, both
     log; the band is 5 %, and `labels` {server: words} name what lies off."""
     fig, ax = canvas(title, 3.5, xlabel="logged tokens of KV cache (squares: several GPUs)",
-                     ylabel="predicted / logged − 1", xscale="log")
-    logged = table["logged_tokens"]
-    off = table["predicted_tokens"] / logged - 1
+                     ylabel="predicted / logged − 1", xscale="log", ymargin=0.12)
+    servers = table.set_index("server")
+    logged, several = servers["logged_tokens"], servers["n_gpus"] > 1
+    off = servers["predicted_tokens"] / logged - 1
     ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
     ax.axhline(0, color=COLOURS["text"], lw=1)
-    for marker, shown in (("o", table["n_gpus"] == 1), ("s", table["n_gpus"] > 1)):
+    for shown, marker in ((~several, "o"), (several, "s")):
         ax.plot(logged[shown], off[shown], marker, color=COLOURS["used"], alpha=0.6, mew=0)
     for server, words in labels.items():
-        x, y = logged[table["server"] == server].item(), off[table["server"] == server].item()
-        right, side = (-8, "right") if x > np.sqrt(logged.min() * logged.max()) else (8, "left")
-        note(ax, x, y, words, right, va="center", ha=side, size=8.5)
+        left = logged[server] > np.sqrt(logged.min() * logged.max())
+        right, side = (-8, "right") if left else (8, "left")
+        note(ax, logged[server], off[server], words, right, va="center", ha=side, size=8.5)
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_formatter("{x:.0%}")
-    ax.margins(y=0.12)
     return fig

@@ -1,6 +1,5 @@
 """Real words in the pages that hold them, and what forks and beams share."""
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
 
 from ..style import COLOURS, REQUEST_COLOURS, canvas, end_label, on
 
@@ -14,7 +13,7 @@ def words_in_pages(table, title):
     colours = dict(zip(names, REQUEST_COLOURS))
     for row in table.itertuples():
         colour = colours.get(row.holds, COLOURS["shared"]) if row.word else COLOURS["free"]
-        _slot(ax, row.slot, pages.index(row.page), row.word, colour)
+        draw_slot(ax, row.slot, pages.index(row.page), row.word, colour)
     for at, (page, rows) in enumerate(table.groupby("page", sort=False)):
         first, width = rows.iloc[0], table["slot"].max() + 1
         ax.text(-0.2, at + 0.5, f"page {page}", ha="right", va="center", size=8)
@@ -31,7 +30,7 @@ def words_in_pages(table, title):
     return fig
 
 
-def _slot(ax, slot, row, word, colour):
+def draw_slot(ax, slot, row, word, colour):
     """One slot with its word, set smaller if it is long."""
     ax.add_patch(Rectangle((slot + 0.03, row + 0.08), 0.94, 0.84, color=colour, lw=0))
     size = min(7, 30 / max(len(word), 1))
@@ -40,11 +39,10 @@ def _slot(ax, slot, row, word, colour):
 
 def shared_pages(table, title):
     """`saved` (0..1) against `step` for each `kind`: blocks that need no page of their own."""
-    fig, ax = canvas(title, 2.8)
+    fig, ax = canvas(title, 2.8, ylim=(0, 1), xlim=(0, table["step"].max()),
+                     xlabel="tokens written", ylabel="blocks without a page")
     for (kind, rows), colour in zip(table.groupby("kind", sort=False), REQUEST_COLOURS):
         ax.plot(rows["step"], rows["saved"], color=colour)
         end_label(ax, rows["step"], rows["saved"], kind, colour)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set(ylim=(0, 1), xlim=(0, table["step"].max()), xlabel="tokens written",
-           ylabel="blocks without a page")
+    ax.yaxis.set_major_formatter("{x:.0%}")
     return fig

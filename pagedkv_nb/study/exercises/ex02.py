@@ -28,14 +28,10 @@ def exercise_2(answer):
 
 def exercise_3(best_fit):
     """`best_fit(pieces, slots, size)`: where the smallest hole that is enough lies."""
-    pieces = [(0, 5), (9, 2)]
-    best_fit(pieces, 16, 3)
-    if pieces != [(0, 5), (9, 2)]:
-        return "the list of pieces was changed; only say where the hole is"
     memories = [[(a, b - a) for a, b in zip(edges[::2], edges[1::2])]
                 for n in (0, 2, 4, 6) for edges in combinations(range(11), n)]
     cases = product(memories, [10], (1, 2, 4))
-    return first_wrong(best_fit, ((case, best(*case)) for case in cases), missed)
+    return first_wrong(best_fit, ((case, best(*case)) for case in cases), missed, keeps=True)
 
 
 def enough(pieces, slots, size):

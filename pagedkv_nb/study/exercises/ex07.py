@@ -25,7 +25,7 @@ def exercise_2(answer):
 def exercise_3(tokens_found):
     """`tokens_found(known, prompt, page_size)`, with a memory that never forgets."""
     texts = ["".join(tokens) for n in (1, 2, 5) for tokens in product("ab", repeat=n)]
-    cases = product([[], *map(list, zip(texts, texts[1:], texts[20:]))], texts, (1, 2, 4))
+    cases = product([[], *map(list, zip(texts[::4], texts[1::4], texts[2::4]))], texts, (1, 2, 4))
     return first_wrong(tokens_found, ((case, in_our_pool(*case)) for case in cases), why)
 
 

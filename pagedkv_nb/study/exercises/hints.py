@@ -28,11 +28,16 @@ def smallest(answer, holds, below, above):
     return above if answer > 1 and holds(int(answer) - 1) else None
 
 
-def first_wrong(function, cases, why):
+def first_wrong(function, cases, why, keeps=False):
     """None if a function returns what is right in all cases (arguments, right), else a hint on
-    the first other one, which `why(found, right, *arguments)` ends."""
-    for given, right in cases:
-        found = function(*deepcopy(given))
+    the first other one, which `why(found, right, *arguments)` ends; `keeps`: or if it changes
+    its arguments."""
+    for arguments, right in cases:
+        given = deepcopy(arguments)
+        found = function(*given)
+        if keeps and given != arguments:
+            return f"for {short(arguments)} a list was changed; only return the answer"
         if found != right:
-            return f"for {short(given)} it returns {short(found)}: {why(found, right, *given)}"
+            hint = why(found, right, *arguments)
+            return f"for {short(arguments)} it returns {short(found)}: {hint}"
     return None
