@@ -103,7 +103,7 @@ class TestStored:
                 assert there.is_file(), target
                 if heading:  # as Jupyter and GitHub name it
                     titles = "\n".join(source(c) for c in cells(there, "markdown"))
-                    assert f"\n## {heading}\n" in f"\n{titles}\n", target
+                    assert f"\n## {heading.replace('-', ' ')}\n" in f"\n{titles}\n", target
 
     def test_tells_the_minutes_of_reading_and_three_exercises(self, path):
         text = "\n".join(map(source, cells(path)))
