@@ -1,21 +1,37 @@
 """The judges of the exercises (07's are in test_prompts): right answers pass, near misses get a
 hint."""
 import re
+from collections import deque
 
 import numpy as np
 import pytest
 
-from pagedkv_nb.paging import PagePool
+from pagedkv_nb.paging import OutOfPages, PagePool
 from pagedkv_nb.sizing import GIB, Deployment, Model
 from pagedkv_nb.study.exercises import (check, ex01, ex02, ex03, ex04, ex05, ex06, ex08, ex09,
                                         ex10)
 
 
-def best_fit(pieces, slots, size, pick=min, end=True):
+def best_fit(pieces, slots, size, pick=min, end=True, last=1):
     starts = [0] + [address + length for address, length in pieces]
     ends = [address for address, _ in pieces] + [slots] * end
-    enough = [(b - a, a) for a, b in zip(starts, ends) if b - a >= size]
-    return pick(enough)[1] if enough else None
+    enough = [(b - a, last * a) for a, b in zip(starts, ends) if b - a >= size]
+    return last * pick(enough)[1] if enough else None
+
+
+def first_fit(*case):
+    return best_fit(*case, pick=lambda holes: min(holes, key=lambda hole: hole[1]))
+
+
+def best_fit_slot_by_slot(pieces, slots, size):
+    taken = {slot for address, length in pieces for slot in range(address, address + length)}
+    found = None
+    for n in range(slots, size - 1, -1):
+        for a in reversed(range(slots - n + 1)):
+            around = {a - 1, a + n} - {-1, slots}
+            if not taken & set(range(a, a + n)) and around <= taken:
+                found = a
+    return found
 
 
 def best_page_size(lengths, entry, sizes, up=1, last=1):
@@ -61,6 +77,17 @@ def gpus_needed(name, gpu, n_sequences, n_tokens, counts=(1, 2, 4, 8, 16), dtype
     return None
 
 
+def gpus_by_doubling(name, gpu, n_sequences, n_tokens):
+    n = 1
+    while n <= 16:
+        try:
+            if Deployment(Model.named(name), gpu, n).sequences(n_tokens) >= n_sequences:
+                return float(n)
+        except ValueError:
+            pass
+        n *= 2
+
+
 def gpus_by_tokens(name, gpu, n_sequences, n_tokens, copies=True, windows=True):
     for power in range(5):
         try:
@@ -88,6 +115,27 @@ class Queue(PagePool):
             self._free.insert(0, self._free.pop())
 
 
+class FromTheFront(PagePool):  # the same, from the other end of the list
+    def _next_free(self):
+        if not self._free:
+            raise OutOfPages("no page")
+        return self._free.pop(0)
+
+
+class OfItsOwn(PagePool):
+    def __init__(self, total_pages, page_size=16):
+        super().__init__(total_pages, page_size)
+        self.waiting = deque(range(total_pages))
+
+    def _next_free(self):
+        if self.waiting:
+            return self.waiting.popleft()
+        raise OutOfPages("none is left")
+
+    def _put_back(self, page):
+        self.waiting.append(page)
+
+
 class Careless(Queue):
     def release(self, page):
         try:
@@ -99,6 +147,53 @@ class Careless(Queue):
 class NeverShares(Queue):
     def share(self, page):
         pass
+
+
+class NeverCounts(Queue):
+    def release(self, page):
+        self._held(page)
+        self._put_back(self._ref_counts.pop(page) and page)
+
+
+class Unchecked(PagePool):
+    def _next_free(self):
+        return self._free.pop(0)
+
+
+class SaysNone(FromTheFront):
+    def _next_free(self):
+        return self._free.pop(0) if self._free else None
+
+
+class Twice(FromTheFront):
+    def _put_back(self, page):
+        self._free += [page, page]
+
+
+class NeverTaken(PagePool):
+    def _next_free(self):
+        return self._free[0]
+
+
+class Again(FromTheFront):  # once all have been handed out it begins anew
+    def _next_free(self):
+        self._free = self._free or list(range(self.total_pages))
+        return super()._next_free()
+
+
+class Lost(FromTheFront):
+    def _put_back(self, page):
+        pass
+
+
+class Lowest(FromTheFront):
+    def _put_back(self, page):
+        self._free = sorted([*self._free, page])
+
+
+class BothEnds(FromTheFront):
+    def _put_back(self, page):
+        self._free.insert(0, page)
 
 
 def beam_step(beams, parents, leak=False, write=True, alone=False):
@@ -143,13 +238,15 @@ RIGHT = [(ex01.exercise_1, 80 * 2 * 8 * 128), (ex01.exercise_1, 163_840.0),
          (ex10.exercise_1, 2 * 80 * 2 * 8 * 128), (ex10.exercise_1, 327_680.0),
          (ex10.exercise_2, t4_share()), (ex10.exercise_2, 0.967), (ex10.exercise_2, 0.9668),
          (ex10.exercise_3, gpus_needed), (ex10.exercise_3, gpus_by_tokens),
-         (ex03.exercise_1, (14, 12)), (ex03.exercise_1, [14, 12]), (ex03.exercise_2, 117),
-         (ex03.exercise_3, Queue), (ex04.exercise_1, 9), (ex04.exercise_2, 23),
+         (ex10.exercise_3, gpus_by_doubling), (ex03.exercise_1, (14, 12)),
+         (ex03.exercise_1, [14, 12.0]), (ex03.exercise_2, 117), (ex03.exercise_2, np.float64(117)),
+         (ex03.exercise_3, Queue), (ex03.exercise_3, FromTheFront), (ex03.exercise_3, OfItsOwn), (ex04.exercise_1, 9), (ex04.exercise_2, 23),
          (ex04.exercise_3, beam_step), (ex09.exercise_1, 0), (ex09.exercise_1, 1e-12),
          (ex09.exercise_2, 324), (ex09.exercise_2, 15_728 / 48.535), (ex09.exercise_3, renamed),
          (ex09.exercise_3, renamed_by_place), (ex08.exercise_1, 31_738), (ex08.exercise_2, 201),
          (ex08.exercise_3, chunks), (ex02.exercise_1, (11, 5, 11, 1)), (ex02.exercise_1, [11.0, 5, 11, 1]),
-         (ex02.exercise_2, (25, 8)), (ex02.exercise_3, best_fit), (ex05.exercise_1, 38 / 48),
+         (ex02.exercise_2, (25, 8, False)), (ex02.exercise_2, [25.0, 8, 0]), (ex02.exercise_3, best_fit),
+         (ex02.exercise_3, best_fit_slot_by_slot), (ex05.exercise_1, 38 / 48),
          (ex05.exercise_1, 0.79), (ex05.exercise_2, 8467), (ex05.exercise_2, 8500.0),
          (ex05.exercise_3, best_page_size)]
 WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
@@ -184,17 +281,34 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex10.exercise_2, t4_share(weights=0), "weights need"),
          (ex10.exercise_2, t4_share(cache=0), "no token"), (ex10.exercise_2, t4_share(cache=0.5), "half"),
          (ex10.exercise_2, 0.966, "not fit"), (ex10.exercise_2, 0.97, "smaller share"),
-         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(2, 4, 8, 16)), "not the fewest"),
-         (ex10.exercise_3, lambda *a: gpus_needed(*a) and 1, "too few"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(2, 4, 8, 16)), "one GPU may do"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=range(1, 17)), "only 1, 2, 4, 8 and 16"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a) and 1, "do not hold as many"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a) or 16, "16 are too few"),
-         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(1, 2, 4)), "16 or fewer"),
-         (ex10.exercise_3, lambda *a: gpus_needed(*a, dtype="fp8"), "too few"),
-         (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, windows=False), "not the fewest"),
-         (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, copies=False), "16 are too few"),
-         (ex03.exercise_1, (16, 16), "whole pages"), (ex03.exercise_1, (14, 25), "rounded up"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(1, 2, 4)), "16 GPUs are asked about"),
+         (ex10.exercise_3, lambda *a: None, "16 or fewer"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(1, 2, 4, 8)), "16 GPUs are asked about"),
+         (ex10.exercise_3, lambda *a: gpus_needed(*a, dtype="fp8"), "two bytes"),
+         (ex10.exercise_3, lambda name, gpu, n, length: gpus_needed(name, gpu, 1, length), "not one"),
+         (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, windows=False), "stop growing"),
+         (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, copies=False), "more than once"),
+         (ex03.exercise_1, (16, 16), "whole pages"), (ex03.exercise_1, (14, 25), "one page of 64"),
+         (ex03.exercise_1, (100, 25), "pages of the memory"), (ex03.exercise_1, (7, 2), "one request"),
+         (ex03.exercise_1, (12, 14), "first"), (ex03.exercise_1, (15, 13), "only a part"),
+         (ex03.exercise_1, (14, 13), "only a part"), (ex03.exercise_1, (14, 16), "whole pages"),
+         (ex03.exercise_1, (16, 25), "7 pages"), (ex03.exercise_1, (10, 10), "rounded up"),
          (ex03.exercise_2, 116, "still fuller"), (ex03.exercise_2, 128, "no powers of two"),
-         (ex03.exercise_3, PagePool, "freed in the order"), (ex03.exercise_3, Careless, "ValueError"),
-         (ex03.exercise_3, NeverShares, "another holder"),
+         (ex03.exercise_2, 118, "already below"), (ex03.exercise_2, 256, "already below"),
+         (ex03.exercise_2, 94, "mean of each request"), (ex03.exercise_2, 114, "equally likely"),
+         (ex03.exercise_2, 113, "equally likely"), (ex03.exercise_2, 63, "its own last page"),
+         (ex03.exercise_2, 16, "still fuller"), (ex03.exercise_2, 116.5, "whole number"),
+         (ex03.exercise_3, PagePool, "freed in the order"), (ex03.exercise_3, Careless, "not held"),
+         (ex03.exercise_3, NeverShares, "another holder"), (ex03.exercise_3, NeverCounts, "another holder"),
+         (ex03.exercise_3, Unchecked, "must raise OutOfPages"), (ex03.exercise_3, SaysNone, "OutOfPages"),
+         (ex03.exercise_3, Twice, "comes back once"), (ex03.exercise_3, NeverTaken, "five different pages"),
+         (ex03.exercise_3, Again, "comes back once"),
+         (ex03.exercise_3, Lost, "comes back once"), (ex03.exercise_3, Lowest, "freed in the order"),
+         (ex03.exercise_3, BothEnds, "freed in the order"),
          (ex04.exercise_1, 10, "last to write"), (ex04.exercise_1, 1, "somebody else"),
          (ex04.exercise_2, 24, "own table"), (ex04.exercise_2, 14, "five pages"),
          (ex04.exercise_2, 50, "full pages"),
@@ -216,9 +330,19 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex08.exercise_1, 1000, "as many bytes"), (ex08.exercise_2, 401, "two operations"),
          (ex08.exercise_2, 7, "set bytes"),
          (ex08.exercise_3, lambda *a: chunks(*a, forget=True), "a token each"),
-         (ex08.exercise_3, lambda *a: chunks(*a, each=True), "across prompts"), (ex02.exercise_1, (11, 5, 8, 4), "reservations"), (ex02.exercise_1, (11, 5, 11), "four"),
-         (ex02.exercise_1, (12, 4, 11, 1), "server's choice"), (ex02.exercise_1, (11, 5, 1, 1), "28"),
-         (ex02.exercise_2, (33, 0), "power of two"), (ex02.exercise_2, (25, 9), "together"),
+         (ex08.exercise_3, lambda *a: chunks(*a, each=True), "across prompts"), (ex02.exercise_1, (11, 5, 8, 4), "reservations of 8"),
+         (ex02.exercise_1, (11, 5, 11), "four"), (ex02.exercise_1, (12, 4, 11, 1), "server's choice"),
+         (ex02.exercise_1, (16, 0, 11, 1), "server's choice"), (ex02.exercise_1, (11, 5, 1, 1), "28"),
+         (ex02.exercise_1, (11, 5, 11, 4), "28"), (ex02.exercise_1, (11, 5, 1, 11), "the order"),
+         (ex02.exercise_1, (11, 5, 9, 3), "each of the three"), (ex02.exercise_1, (11, 5, 2, 10), "all three"),
+         (ex02.exercise_1, (11, 5, 12, 0), "left beside them"),
+         (ex02.exercise_2, (33, 0, False), "power of two"), (ex02.exercise_2, (0, 33, True), "power of two"),
+         (ex02.exercise_2, (25, 9, False), "together"), (ex02.exercise_2, (25, 8), "three things"),
+         (ex02.exercise_2, (25, 8, True), "block of 16"), (ex02.exercise_2, (8, 25, False), "first"),
+         (ex02.exercise_2, (1, 32, True), "power of two"), (ex02.exercise_2, (56, 8, False), "nobody asked"),
+         (ex02.exercise_3, lambda *a: best_fit(*a, last=-1), "the lowest"),
+         (ex02.exercise_3, lambda pieces, slots, size: best_fit(pieces, slots, size + 1), "there is a hole"),
+         (ex02.exercise_3, first_fit, "a smaller hole"),
          (ex02.exercise_3, lambda *a: None, "there is a hole"),
          (ex02.exercise_3, lambda *a: best_fit(*a, pick=max), "smaller"),
          (ex02.exercise_3, lambda *a: best_fit(*a, end=False), "last piece"),

@@ -6,24 +6,33 @@ from .hints import first_wrong
 
 def exercise_1(answer):
     """The states of 28 slots when the three requests by hand reserve 9 each."""
-    states = [float(x) for x in answer]
+    states = tuple(float(x) for x in answer)
     if len(states) != 4:
         return "four numbers are asked for: used, reserved, internal, external"
-    if states[:2] != [11, 5]:
+    if states[:2] != (11, 5):
         return "what is written, and what will be, is not the server's choice"
     if sum(states) != 28:
         return "every slot of the memory is in one state, so the four sum to 28"
-    if states != [11, 5, 11, 1]:
-        return "do three reservations still fit, and what is left of the memory?"
-    return None
+    hints = {(11, 1): None, (8, 4): "those are the states of reservations of 8",
+             (1, 11): "the order is used, reserved, internal, external",
+             (9, 3): "each of the three reservations grows by a slot",
+             (2, 10): "27 slots are enough for all three reservations"}
+    return hints.get(states[2:], "three reservations of 9: what is left beside them?")
 
 
 def exercise_2(answer):
-    """Rounding and holes of a buddy memory of 64 slots that placed 9, 17 and 5."""
-    rounding, holes = (float(x) for x in answer)
+    """Rounding and holes of a buddy memory of 64 slots that placed 9, 17 and 5, and whether
+    9 more fit."""
+    if len(answer) != 3:
+        return "three things are asked for: rounding, holes, and whether 9 more fit"
+    rounding, holes, fits = (float(x) for x in answer)
     if rounding + holes != 64 - (9 + 17 + 5):
-        return "the two together are all slots that nobody asked for"
-    return None if holes == 8 else "a block is a power of two; a hole is in no block"
+        return "rounding and holes together are all slots that nobody asked for"
+    if (rounding, holes) == (8, 25):
+        return "rounding comes first, then the holes"
+    if holes != 8:
+        return "a block is a power of two; a hole is in no block"
+    return "a request for 9 needs a block of 16, and one hole that holds it" if fits else None
 
 
 def exercise_3(best_fit):
@@ -49,10 +58,12 @@ def best(*case):
 
 def missed(found, right, *case):
     """What a wrong address forgot."""
+    holes = enough(*case)
     if right is None:
         return "no hole is large enough; say so with None"
     if found is None:
         return "there is a hole; before the first piece, or after the last piece?"
-    if found not in enough(*case):
+    if found not in holes:
         return "no hole begins there that is large enough"
-    return "a smaller hole is enough, or an equal one lies lower"
+    return ("of equal holes the lowest is asked for" if holes[found] == holes[right]
+            else "a smaller hole is enough")

@@ -38,26 +38,42 @@ def exercise_2(answer):
 
 def exercise_3(gpus_needed):
     """GPUs needed for a number of sequences, judged by what the function returns."""
-    cases = (("Llama-3.1-8B", "H100-80GB", 1, 1000), ("Llama-3.1-70B", "H100-80GB", 1, 8192),
-             ("Llama-3.1-70B", "H100-80GB", 100, 8192), ("DeepSeek-V3", "A100-40GB", 1, 100),
-             ("gpt-oss-20b", "A100-80GB", 80, 32768), ("DeepSeek-V3", "H200-141GB", 50, 32768))
+    cases = (("Llama-3.1-8B", "H100-80GB", 1, 1000), ("DeepSeek-V3", "A100-40GB", 1, 100),
+             ("DeepSeek-V3", "H200-141GB", 1, 32768), ("Llama-3.1-70B", "H100-80GB", 1, 8192),
+             ("Llama-3.1-70B", "H100-80GB", 100, 8192), ("Llama-3.1-8B", "L4-24GB", 100, 2048),
+             ("Llama-3.1-8B", "L4-24GB", 1000, 2048), ("Gemma-3-27B", "L4-24GB", 10, 8192),
+             ("gpt-oss-20b", "A100-80GB", 80, 32768))
     return first_wrong(gpus_needed, ((case, fewest(*case)) for case in cases), why)
+
+
+MISTAKES = {
+    "only 1, 2, 4, 8 and 16 GPUs are asked about": {"counts": range(1, 17)},
+    "16 GPUs are asked about too": {"counts": (1, 2, 4, 8)},
+    "one GPU may do": {"counts": (2, 4, 8, 16)},
+    "with more GPUs than KV heads each head is stored more than once":
+        {"holds": lambda d, n: d.kv_budget_bytes // d.model.kv_bytes(n)},
+    "local layers stop growing at their window": {"holds": lambda d, n: d.token_slots() // n},
+    "a value of fp16 has two bytes": {"holds": lambda d, n: d.sequences(n, "fp8")},
+    "that many sequences are asked for, not one": {"holds": lambda d, n: d.sequences(n) * 10**6}}
 
 
 def why(found, right, *case):
     """What is wrong with a number of GPUs."""
+    for hint, mistake in MISTAKES.items():
+        if found == fewest(*case, **mistake):
+            return hint
     if right is None:
-        return "16 are too few there"
+        return "16 are too few there, which None says"
     if found is None:
         return "it can be done with 16 or fewer"
-    return "too few" if found < right else "not the fewest"
+    return "they do not hold as many" if found < right else "fewer do"
 
 
-def fewest(name, gpu, n_sequences, n_tokens):
-    """The fewest of 1 to 16 GPUs, in powers of two, that hold so many sequences, or None."""
-    for n in (1, 2, 4, 8, 16):
+def fewest(name, gpu, n_sequences, n_tokens, counts=(1, 2, 4, 8, 16), holds=Deployment.sequences):
+    """The fewest of so many GPUs that hold that many sequences, or None."""
+    for n in counts:
         try:
-            if Deployment(Model.named(name), gpu, n).sequences(n_tokens) >= n_sequences:
+            if holds(Deployment(Model.named(name), gpu, n), n_tokens) >= n_sequences:
                 return n
         except ValueError:  # the weights do not fit
             pass
