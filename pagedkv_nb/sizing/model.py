@@ -1,11 +1,12 @@
 """Bytes of KV cache of a token and of a sequence, from the shape of a model."""
 import json
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
-from ..facts import fact, facts
+from ..facts import fact, facts, stored_rows
 from ..parameter import choice, positive_int
 from .config import Fields, model_shape
 from .weights import checkpoint_bytes, counted_parameters
@@ -143,6 +144,8 @@ def read_object(path, file):
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = str(getattr(error, "strerror", None) or error).splitlines()[0][:80]
+        close = get_close_matches(file.name, stored_rows("models"), 1)
+        reason += f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"model={path!r}: cannot be read as JSON: {reason}") from None
     if not isinstance(found, dict):
         raise ValueError(f"model={path!r}: must hold a JSON object, as config.json does")

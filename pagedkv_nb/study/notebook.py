@@ -110,6 +110,6 @@ def source(*objects):
     look = HtmlFormatter(noclasses=True, nobackground=True, wrapcode=True, prestyles=CARD)
     shown = highlight(code, PythonLexer(), look)
     shown = shown.replace("<pre ", '<pre tabindex="0" ').replace(
-        "<code>", '<code style="background: none; color: inherit; padding: 0">')
+        "<code>", '<code style="background: none; color: #222; padding: 0">')
     display({"text/html": shown, "text/plain": code,
              "text/markdown": f"```python\n{code}```"}, raw=True)
