@@ -1,6 +1,7 @@
 """The stored notebooks: what nbval cannot see, because it passes a notebook without outputs."""
 import json
 import re
+import tomllib
 from html import unescape
 
 import nbformat
@@ -23,6 +24,7 @@ FIGURES = [
     "09a-paper-fig2", "09b-measured-run", "10a-measured-servers", "10b-usual-mistakes"]
 SMALL_CASE = "^## A (case|pool|check) "  # the heading under which a notebook's story begins
 LECTURER = (ROOT / "course" / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 ALLOWED_METADATA = {"tags", "slideshow"}
 WORDS_A_MINUTE, SECONDS_A_CELL = 150, 45  # the honest minutes of reading
 COURSE, FURTHER = (1300, 24), (2000, 30)  # words of prose and code cells, at most
@@ -141,6 +143,10 @@ class TestStored:
         assert path.stem[:2] in LATER or prose.count("with the default") <= 1
         assert path.stem[:2] in LATER or len(source(code[at + 1]).splitlines()) <= 6
 
+    def test_stands_in_the_readme_with_its_question(self, path):
+        question = re.search(r"^\*\*(.+\?)\*\*$", source(cells(path)[0]), re.M)[1]
+        assert f"(notebooks/{path.name}) | {question} |" in README
+
     def test_has_three_exercises(self, path):
         text = "\n".join(map(source, cells(path)))
         for i in (1, 2, 3):
@@ -154,6 +160,17 @@ class TestStored:
             assert len(lines) <= 15 and max(map(len, lines)) <= 79, source(cell)
             assert not any(x.lstrip().startswith(("%", "!")) for x in lines)
             assert "sys.path" not in source(cell) and "import *" not in source(cell)
+
+
+def test_the_readme_names_what_exists():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    extra = re.search(r'pip install -e "\.\[(\w+)\]"', README)[1]
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    assert {"jupyterlab", "papermill"} <= set(extras[extra])
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M)
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.M)) <= set(targets)
 
 
 def test_cell_ids_differ_over_all_notebooks():
