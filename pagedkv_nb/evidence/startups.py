@@ -2,28 +2,47 @@
 import pandas as pd
 
 from ..facts import facts
-from ..sizing import Deployment, Model
+from ..sizing import GIB, Deployment, Model, said_scheme
+
+SETTINGS = "max_model_len", "max_num_seqs", "max_num_batched_tokens"
 
 
 def logged_servers():
-    """The start-ups whose log tells version, weights, share of memory and tokens, on cards
-    of gpus.csv and without pipeline stages (which print one stage's memory)."""
-    logs = facts("kv_logs")
-    told = logs[["weights_gib", "gpu_memory_utilization", "kv_tokens"]].notna().all(axis=1)
-    version = logs["engine_version"].str.fullmatch(r"0\.\d+\.\d+", na=False).astype(bool)
-    known = logs["gpu"].isin(facts("gpus")["name"]) & (logs["pipeline_parallel"] == 1)
-    return logs[told & version & known].reset_index(drop=True)
+    """The start-ups whose log tells version, share of memory, and tokens, of models that have
+    a name here, without pipeline stages (which print one stage's memory). `engine` is the row
+    of engines.csv, `scheme` how the weights are stored."""
+    logs = facts("kv_logs").query("pipeline_parallel == 1 and kv_tokens > 0")
+    version = logs["engine_version"].str.extract(r"^0\.(\d+)")[0]
+    logs = logs.assign(engine="vllm-0." + version.fillna("?"), scheme=[
+        said_scheme(f"{row.model} {row.weights_dtype} {row.shape}".replace("/", " "))
+        for row in logs.itertuples()])
+    v0 = logs["engine_version"].str.contains("V0", na=False) & ~logs["engine"].isin(
+        ["vllm-0.6", "vllm-0.7"])
+    logs.loc[v0, "engine"] = "vllm-0.7"
+    logs.loc[logs["engine_version"] == "0.20.0", "engine"] = "vllm-0.20.0"
+    known = (logs["gpu"].isin(facts("gpus")["name"]) & logs["engine"].isin(facts("engines")["name"])
+             & logs["gpu_memory_utilization"].notna() & logs["shape"].map(is_named))
+    return logs[known].reset_index(drop=True)
+
+
+def is_named(shape):
+    """Whether a model has a name here."""
+    try:
+        return bool(Model.named(shape))
+    except ValueError:
+        return False
 
 
 def deployed(row, weights=True):
     """The `Deployment` of a logged start-up, its settings as logged where they are; the
-    weights as logged, or estimated from the parameters."""
-    minor = row["engine_version"].split(".")[1]
-    settings = {name: 0 if pd.isna(row[name]) else int(row[name])
-                for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens")}
-    return Deployment(Model.named(row["shape"]), row["gpu"], int(row["n_gpus"]),
+    weights as logged, or estimated from the parameters and their scheme."""
+    settings = {name: 0 if pd.isna(row[name]) else int(row[name]) for name in SETTINGS}
+    shape, scheme = row["shape"], row["scheme"]
+    if not weights and scheme and not said_scheme(shape):
+        shape = f"{shape}-{scheme}"
+    return Deployment(Model.named(shape), row["gpu"], int(row["n_gpus"]),
                       row["weights_gib"] * row["n_gpus"] if weights else 0.0,
-                      row["gpu_memory_utilization"], f"vllm-0.{minor}", **settings)
+                      row["gpu_memory_utilization"], row["engine"], **settings)
 
 
 def cache_dtype(row):
@@ -31,15 +50,23 @@ def cache_dtype(row):
     which is of 16 bits for all but float32."""
     if row["kv_cache_dtype"] == "fp8":
         return "fp8"
-    return "fp32" if row["weights_dtype"] == "float32" else "fp16"
+    return "fp32" if row["weights_dtype"] == "float32" else "auto"
 
 
 def predictions(servers, weights=True):
-    """A row for each start-up: its name, model, GPUs, logged and predicted tokens."""
-    rows = [row for _, row in servers.iterrows()]
-    return pd.DataFrame({
-        "server": [row["id"] for row in rows], "model": [row["model"] for row in rows],
-        "gpu": [row["gpu"] for row in rows], "n_gpus": [int(row["n_gpus"]) for row in rows],
-        "logged_tokens": [int(row["kv_tokens"]) for row in rows],
-        "predicted_tokens": [deployed(row, weights).token_slots(cache_dtype(row))
-                             for row in rows]})
+    """A row for each start-up: its name, model, GPUs, engine, how its weights are stored,
+    logged and predicted tokens, and the range of the prediction; only those with logged
+    weights, or all with estimated ones."""
+    rows = [row for _, row in servers.iterrows() if (row["weights_gib"] > 0 if weights else
+                                                     row["weights_dtype"] != "float32")]
+    found = []
+    for row in rows:
+        d, dtype = deployed(row, weights), cache_dtype(row)
+        low, high = d.token_range(dtype)
+        found.append({
+            "server": row["id"], "model": row["model"], "gpu": row["gpu"],
+            "n_gpus": int(row["n_gpus"]), "engine": row["engine"],
+            "weights": row["scheme"] or "16 bits", "logged_tokens": int(row["kv_tokens"]),
+            "predicted_tokens": d.token_slots(dtype), "least": low, "most": high,
+            "kv_gib": d.kv_budget_bytes / GIB / d.n_gpus, "image": bool(d.model.image_tower)})
+    return pd.DataFrame(found)

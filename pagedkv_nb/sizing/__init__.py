@@ -3,6 +3,7 @@ from .budget import budget, remarks, report
 from .deployment import Deployment
 from .engine import Engine
 from .model import BYTES_PER_VALUE, GIB, KIB, MIB, Model
+from .scheme import said_scheme
 
 __all__ = ["BYTES_PER_VALUE", "GIB", "KIB", "MIB", "Deployment", "Engine", "Model", "budget",
-           "remarks", "report"]
+           "remarks", "report", "said_scheme"]

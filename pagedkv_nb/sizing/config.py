@@ -5,6 +5,7 @@ understood is refused by the name of its field."""
 from fnmatch import fnmatchcase
 
 from ..facts import facts
+from .heads import head_fields, index_fields, state_fields
 
 MEANINGS = facts("config_fields").set_index("field")["meaning"].to_dict()
 FAMILIES = facts("families").to_dict("records")
@@ -52,10 +53,15 @@ class Fields(dict):
 def model_shape(config):
     """Fields of a `Model`; ValueError by the first field that is wrong or not understood."""
     config.family = family(config)
+    config.need("compress_ratios" not in config, "compress_ratios", "pages of compressed tokens, "
+                "which are padded and share a pool, are not understood (DeepSeek-V4)")
     layers = layer_fields(config)
     check_understood(config, layers["stateless_layers"] or "keeps_state" in config.family)
-    return layers | head_fields(config, layers["local_layers"]) | {
-        size: config.whole(size, 0, 0) for size in ("vocab", "hidden", "intermediate", "max_context")}
+    heads = head_fields(config, layers["local_layers"])
+    sizes = {size: config.whole(size, 0, 0)
+             for size in ("vocab", "hidden", "intermediate", "max_context")}
+    return layers | heads | sizes | state_fields(config, layers["state_layers"]) | index_fields(
+        config, layers["layers"])
 
 
 def family(config):
@@ -76,28 +82,36 @@ def check_understood(config, has_state):
     for field, value in config.items():
         meaning = MEANINGS.get(field) or next(
             (MEANINGS[name] for name in MEANINGS if "*" in name and fnmatchcase(field, name)), "")
-        unclear = meaning == "suspicious" or meaning == "state" and not has_state
+        beside = meaning.removeprefix("with ")  # the field without which it means nothing
+        unclear = (meaning == "suspicious" or meaning == "state" and not has_state
+                   or beside != meaning and beside not in config)
         config.need(not (value and unclear), field, "may change the cache and is not understood")
 
 
 def layer_fields(config):
     """How many layers keep K and V, how many of them of a window, and how many keep none."""
-    n_layers = config.whole("layers")
+    names = config.get("layers_block_type", ())  # of Nemotron-3, which tells no number
+    n_layers = config.whole("layers", len(names) if isinstance(names, list) else 0)
     kept = layer_kinds(config, n_layers)
     kept = kept[:max(n_layers - config.whole("num_kv_shared_layers", 0, 0), 0)]
-    layers, local = len(kept) - kept.count("nothing"), kept.count("local")
+    local, states = kept.count("local"), kept.count("state")
+    layers = len(kept) - kept.count("nothing") - states
     config.need(layers, "num_hidden_layers", "none of them keeps K and V of its own")
     return {"layers": layers, "local_layers": local, "stateless_layers": n_layers - layers,
-            "window": config.whole("window") if local else 0}
+            "state_layers": states, "window": config.whole("window") if local else 0,
+            "chunked": bool(local) and "sliding_window" not in config
+            and "attention_chunk_size" in config}
 
 
 def layer_kinds(config, n_layers):
     """What each layer keeps, from the first field that tells."""
     for field, meaning in MEANINGS.items():
+        if field in config and meaning == "layer blocks":
+            return [block_keeps(config, block) for block in blocks(config, n_layers)]
         if field in config and meaning.startswith("layer "):
             return from_list(config, field, config[field], n_layers)
         if field in config and meaning == "attention":
-            return ["full" if attends(config, field, i) else "nothing" for i in range(n_layers)]
+            return ["full" if attends(config, field, i) else "state" for i in range(n_layers)]
     if "attention_chunk_size" not in config:
         return windowed(config, n_layers)
     if config.get("no_rope_layers"):
@@ -115,6 +129,24 @@ def from_list(config, field, entries, n_layers):
     for entry in map(str, entries):
         config.need((words, entry) in KEEPS, field, f"the entry {entry[:40]!r} is not understood")
     return [KEEPS[words, str(entry)] for entry in entries]
+
+
+def blocks(config, n_layers):
+    """`block_configs`, a dict for each layer; ValueError if it is anything else."""
+    listed = config["block_configs"]
+    config.need(isinstance(listed, list) and len(listed) == n_layers and all(
+        isinstance(block, dict) and isinstance(block.get("attention"), dict)
+        and isinstance(block.get("ffn"), dict) for block in listed), "block_configs",
+        f"must have attention and ffn for each of {n_layers} layers")
+    return listed
+
+
+def block_keeps(config, block):
+    """What a layer of `block_configs` keeps; ValueError if that is neither all nor nothing."""
+    said = {name: value for name, value in block["attention"].items() if value}
+    unclear = set(said) - {"no_op", "n_heads_in_group"}
+    config.need(not unclear, "block_configs", f"{', '.join(sorted(unclear))} is not understood")
+    return "nothing" if "no_op" in said else "full"
 
 
 def attends(config, field, i):
@@ -151,50 +183,3 @@ def from_pattern(config, pattern, n_layers):
     field = "sliding_window" if pattern is None else "sliding_window_pattern"
     config.need(type(pattern) is int and pattern > 0, field, "which layers have it is unclear")
     return ["local" if (i + 1) % pattern else "full" for i in range(n_layers)]
-
-
-def head_fields(config, n_local):
-    """Heads, or the latent, of layers that keep every token; of the others if they differ."""
-    q_heads = config.whole("q_heads")
-    if "kv_lora_rank" in config:
-        latent = config.whole("qk_rope_head_dim") + config.whole("kv_lora_rank")
-        return {"q_heads": q_heads, "latent_dim": latent}
-    for field in ("qk_rope_head_dim", "qk_nope_head_dim"):
-        config.need(field not in config, "kv_lora_rank", f"{field} asks for one")
-    kv = kv_heads(config, q_heads)
-    config.need(q_heads % kv == 0, "num_key_value_heads", f"{kv} do not divide {q_heads} heads")
-    dim = head_dim(config, q_heads)
-    config.need(config.get("v_head_dim", dim) == dim, "v_head_dim", f"must be head_dim, {dim}")
-    return {"q_heads": q_heads, **by_layer(config, kv, dim, n_local)}
-
-
-def kv_heads(config, q_heads):
-    """KV heads; as many as query heads unless the config says otherwise."""
-    attention = config.part("attn_config")
-    if config.yes("multi_query") and not config.yes("new_decoder_architecture"):
-        return config.whole("n_head_kv", 1)
-    if "kv_n_heads" in attention:
-        return attention.whole("kv_n_heads")
-    one = attention.get("attn_type") == "multiquery_attention"
-    return 1 if one else config.whole("kv_heads", q_heads)
-
-
-def head_dim(config, q_heads):
-    """The dimension of a head; the hidden size over the query heads unless said."""
-    hidden = config.whole("hidden", 0, 0)
-    config.need(hidden or "head_dim" in config, "hidden_size", "gives heads their dimension")
-    width, rest = divmod(hidden, q_heads)
-    found = config.whole("head_dim", width)
-    config.need(found != width or not rest, "hidden_size", f"does not divide by {q_heads} heads")
-    return found
-
-
-def by_layer(config, kv, dim, n_local):
-    """KV heads; those given are of local layers if, as in Gemma 4, full ones have their own."""
-    if not {"global_head_dim", "num_global_key_value_heads"} & {*config, *config.family}:
-        return {"kv_heads": kv, "head_dim": dim}
-    full = {"kv_heads": kv, "head_dim": config.whole("global_head_dim")}
-    config.need("attention_k_eq_v" in config, "attention_k_eq_v", "decides their KV heads")
-    if config.yes("attention_k_eq_v"):  # equal before the norms, but both are kept
-        full["kv_heads"] = config.whole("num_global_key_value_heads")
-    return full | ({"local_kv_heads": kv, "local_head_dim": dim} if n_local else {})

@@ -45,6 +45,11 @@ def test_windows_stop_growing():
     assert mistral.kv_bytes(32768) == mistral.kv_bytes(4096)
 
 
+def test_a_published_name_is_understood():
+    for name in ("qwen3-32b", "Qwen/Qwen3-32B", "./Qwen3-32B"[2:]):
+        assert Model.named(name).kv_bytes_per_token() == 64 * 2 * 8 * 128 * 2
+
+
 def test_latents_have_no_factor_two():
     assert Model.named("DeepSeek-V3").kv_bytes_per_token() == 61 * 576 * 2
 
@@ -52,9 +57,9 @@ def test_latents_have_no_factor_two():
 def test_a_deployment_adds_up():
     d = Deployment(Model.named("Llama-2-7B"), "A100-80GB")
     assert d.offered_bytes == d.weight_bytes + d.kv_budget_bytes
-    assert d.token_slots() == d.kv_budget_bytes // 524_288
+    assert d.token_slots() == d.kv_budget_bytes // (16 * 524_288) * 16  # whole pages
     assert d.sequences(2048) == d.kv_budget_bytes // 2**30
-    assert d.token_slots("fp8") == pytest.approx(2 * d.token_slots(), abs=1)
+    assert d.token_slots("fp8") == pytest.approx(2 * d.token_slots(), abs=16)
     assert Deployment(d.model, "A100-80GB", weights_gib=10).weight_bytes == 10 * GIB
 
 
@@ -65,23 +70,23 @@ def test_heads_and_latents_are_copied_when_gpus_outnumber_them():
     assert [eight_heads.copies_on(n) for n in (1, 2, 4, 6, 12, 16)] == [1, 1, 1, 1.5, 1.5, 2]
     two = Deployment(Model.named("Falcon-7B"), "A100-40GB", 2)
     latent = Deployment(Model.named("DeepSeek-V2-Lite"), "A100-80GB", 2)
-    assert latent.token_slots() == latent.kv_budget_bytes // (2 * 27 * 576 * 2)
-    assert two.token_slots() == two.kv_budget_bytes // (2 * 8192)
+    assert latent.token_slots() == latent.kv_budget_bytes // (16 * 2 * 27 * 576 * 2) * 16
+    assert two.token_slots() == two.kv_budget_bytes // (16 * 2 * 8192) * 16
 
 
 @pytest.mark.parametrize("call, message", [
     (lambda: Model.named("GPT-5"), "model='GPT-5': must be one of GPT-3-175B, "),
     (lambda: Model.named("0x32x128"), "model=0: must be a whole number"),
     (lambda: Model.named(7), "model=7: must be one of"),
-    (lambda: Model.named("OPT-13B").kv_bytes(1, "int3"), "dtype='int3': must be one of fp32"),
+    (lambda: Model.named("OPT-13B").kv_bytes(1, "int3"), "dtype='int3': must be one of auto, fp32"),
     (lambda: fact("gpus", "gpu", "TPU"), "gpu='TPU': must be one of A100-40GB"),
     (lambda: fact("gpus", "gpu", "H100"), "; did you mean H100-80GB?"),
-    (lambda: Model.named("qwen3-32b"), "; did you mean Qwen3-32B?"),
-    (lambda: Model.named("meta-llama/Llama-3.1-8B"), "; did you mean Llama-3.1-8B?"),
+    (lambda: Model.named("qwen-3-32b"), "; did you mean Qwen3-32B?"),
+    (lambda: Model.named("meta-llama/Llama3.1-8B"), "; did you mean Llama-3.1-8B?"),
     (lambda: Deployment(Model.named("32x32x128"), "A100-40GB"), "set weights_gib"),
     (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
     (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", weights_gib=-1), "weights_gib=-1"),
-    (lambda: Deployment(Model.named("OPT-66B"), "A100-80GB"), "n_gpus=1: the weights of OPT-66B"),
+    (lambda: Deployment(Model.named("OPT-66B"), "A100-80GB"), "model='OPT-66B': its weights take"),
     (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", usable=1.5), "usable=1.5: must be"),
 ])
 def test_bad_input_is_one_clear_line(call, message):

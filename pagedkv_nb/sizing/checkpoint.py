@@ -1,0 +1,93 @@
+"""A model from the files of its checkpoint: config.json and what lies beside it."""
+import json
+from difflib import get_close_matches
+from pathlib import Path
+
+from ..facts import stored_rows
+from .config import Fields, model_shape
+from .scheme import Scheme, cache_dtype, said_scheme, scheme_of
+from .weights import image_tower, weight_bytes
+
+MOST_BYTES = 64 * 2**20  # of a file that is read
+NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
+INHERITED = ("quantization_config", "tie_word_embeddings", "is_encoder_decoder", "vision_config")
+OTHERS = "quantization_config", "compression_config"  # where a config tells its quantisation
+
+
+def read_config(path):
+    """The fields of a `Model` from a config.json, or from a folder that has one."""
+    file = Path(path).expanduser()
+    file = file / "config.json" if file.is_dir() else file
+    called = file.resolve().parent.name if file.name == "config.json" else file.stem
+    config = text_part(path, read_object(path, file))
+    shape = model_shape(config)
+    told = {"name": called, "family": config.get("model_type", ""), **shape}
+    told |= weight_bytes(config, shape, Scheme()) | {"image_tower": image_tower(config)[1]}
+    try:
+        quantisation = told_quantisation(path, config, file, called)
+        told["cache_dtype"] = cache_dtype(quantisation)
+        told |= weight_bytes(config, shape, scheme_of(config, quantisation))
+    except ValueError as error:
+        told |= {"unknown_weights": str(error), "checkpoint_bytes": 0}
+    total = total_size(path, file)
+    return told | ({"checkpoint_bytes": total, "unknown_weights": ""} if total else {})
+
+
+def told_quantisation(path, config, file, called):
+    """What a checkpoint says of its quantisation, in its config or in ModelOpt's own file
+    beside it; {} if nothing; ValueError if only its name speaks of one."""
+    beside = file.with_name("hf_quant_config.json")
+    for name in OTHERS:
+        if config.get(name) is not None:
+            return config.part(name)
+    if beside.exists():
+        return {"quant_method": "modelopt"} | Fields(path, read_object(path, beside)).part(
+            "quantization")
+    if said_scheme(called):
+        raise ValueError(f"quantization_config: missing, but the name says {said_scheme(called)}: "
+                         "put hf_quant_config.json beside config.json")
+    return {}
+
+
+def read_object(path, file):
+    """The JSON object in a file; ValueError in one line if it cannot be read."""
+    try:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is no regular file")
+        with file.open("rb") as opened:
+            raw = opened.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES // 2**20} MiB")
+        found = json.loads(raw.decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(getattr(error, "strerror", None) or error).splitlines()[0][:80]
+        close = get_close_matches(file.name, stored_rows("models"), 1)
+        reason += f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"model={str(path)!r}: cannot be read as JSON: {reason}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"model={str(path)!r}: must hold a JSON object, as {file.name} does")
+    return found
+
+
+def text_part(path, config):
+    """The fields of the language model, which may be nested in those of a larger one."""
+    for key in NESTED:
+        if config.get(key) is not None:
+            Fields(path, config).part(key)
+            outer = {name: config[name] for name in INHERITED if config.get(name) is not None}
+            return text_part(path, outer | config[key])
+    return Fields(path, config)
+
+
+def total_size(path, file):
+    """Bytes of the weights by model.safetensors.index.json beside the config, draft layers
+    with them; 0 without that file."""
+    index = file.with_name("model.safetensors.index.json")
+    if not index.exists():
+        return 0
+    total = read_object(index, index).get("metadata")
+    total = total.get("total_size") if isinstance(total, dict) else None
+    if type(total) not in (int, float) or not 0 < total < 2**60:
+        raise ValueError(f"model={str(path)!r}: {index.name}: its metadata.total_size "
+                         "must be a number of bytes")
+    return int(total)

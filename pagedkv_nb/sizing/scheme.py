@@ -1,0 +1,190 @@
+"""Bytes a weight by the scheme it is stored in (schemes.csv): from a name, or from what a
+checkpoint says of its own quantisation. What is not known is an error, never 16 bits."""
+import re
+from fnmatch import translate
+
+from ..facts import fact, facts
+
+# What a name may say besides a model and its scheme, and dates such as 2507.
+FILLERS = set("instruct chat it base hf quantized dynamic static bit gguf int4 int8".split())
+NOT_SHARED = "lm_head", "embed_tokens", "gate", "router"  # of 16 bits unless they are targets
+# One name for each part, whatever its family calls it.
+SAME = {"block_sparse_moe": "mlp", "feed_forward": "mlp", "ffn": "mlp", "w1": "gate_proj",
+        "w2": "down_proj", "w3": "up_proj", "shared_experts": "shared_expert"}
+PREFIX = re.compile(r"^(?:(?:language_model|model|backbone)\.)+")
+
+
+def bytes_of(name, group=None, bits=None, more=0.0):
+    """Bytes a weight of a scheme of schemes.csv: its bits and its share of a group's scales."""
+    row = fact("schemes", "scheme", name)
+    group = group or row["group"]
+    return (bits or row["bits"]) / 8 + ((row["group_bytes"] + more) / group if group else 0)
+
+
+def said_scheme(name):
+    """The first scheme that a name speaks of; "" if none."""
+    said = re.split(r"[-./ ]", name.lower())
+    return next((row["name"] for row in facts("schemes").to_dict("records")
+                 if set(row["words"].split()) & set(said)), "")
+
+
+def named_scheme(name, known):
+    """(model, scheme) of a name such as "Qwen/Qwen3-14B-AWQ": one of the known names and a
+    scheme or ""; the name itself if it is not understood."""
+    short = str(name).rsplit("/", 1)[-1]
+    for model in sorted(known, key=len, reverse=True):
+        if (short + "-").lower().startswith(model.lower() + "-"):
+            rest = [word for word in re.split(r"[-. ]", short[len(model) + 1:].lower()) if word]
+            scheme = said_scheme(".".join(rest))
+            words = FILLERS.union(*facts("schemes")["words"].str.split())
+            if all(w in words or re.fullmatch(r"\d{4}", w) for w in rest):
+                return model, scheme
+    return name, ""
+
+
+def scheme_bytes(row, scheme):
+    """What a row of models.csv weighs in a scheme, as fields of a `Model`: embeddings stay at
+    16 bits; a model that is published quantised has its bytes in the table."""
+    n_params, published = row["params_billion"] * 1e9, row["weights_gib"]
+    if published > 0 and scheme in ("", row["published_scheme"]):
+        return {"checkpoint_bytes": int(published * 2**30)}
+    if not scheme or not n_params > 0:
+        return {}
+    embeddings = row["vocab"] * row["hidden"] * (1 if row["tied"] else 2)
+    kept = 0 if fact("schemes", "scheme", scheme)["embeddings_too"] else embeddings
+    if not embeddings > 0 or published > 0:
+        return {"unknown_weights": f"the bytes of its weights as {scheme} are not known"}
+    return {"checkpoint_bytes": int(2 * kept + bytes_of(scheme) * (n_params - kept)),
+            "weights_off": 0.03 if bytes_of(scheme) >= 1 else 0.1}
+
+
+class Scheme:
+    """How the weights of a checkpoint are stored, part by part."""
+
+    def __init__(self, default=2.0, kept=(), targets=()):
+        """Bytes a weight; parts that keep 16 bits; (parts, bytes) of those named one by one."""
+        self.default, self.kept = default, Parts([*kept, *NOT_SHARED])
+        self.targets = [(Parts(names), size) for names, size in targets]
+
+    def width(self, part):
+        """Bytes a weight of a part such as "layers.3.self_attn.q_proj"."""
+        named = next((size for parts, size in self.targets if part in parts), None)
+        return named or (2.0 if part in self.kept else self.default)
+
+
+class Parts:
+    """The parts of a model that a list names: with wildcards, as "re:...", or by a parent."""
+
+    def __init__(self, patterns):
+        """Names and patterns as a checkpoint's config has them."""
+        wild = [p[3:] if p.startswith("re:") else translate(common_name(p))[:-2] + r"(\..*)?\Z"
+                for p in patterns if "*" in p or p.startswith("re:")]
+        self.names = {common_name(p) for p in patterns}
+        self.wild = re.compile("|".join(f"(?:{p})" for p in wild) or r"\Z.")
+
+    def __contains__(self, part):
+        """Whether the part, one of its parents, or its own last names are in the list."""
+        words = part.split(".")
+        runs = {".".join(words[i:j]) for i in range(len(words))
+                for j in range(i + 1, len(words) + 1) if i == 0 or j == len(words)}
+        return bool(runs & self.names or self.wild.match(part) or self.wild.match("model." + part))
+
+
+def common_name(part):
+    """The name of a part without what stands before its layers, in one family's words."""
+    words = PREFIX.sub("", part)
+    return re.sub(r"\b(" + "|".join(SAME) + r")\b", lambda word: SAME[word[0]], words)
+
+
+def scheme_of(config, quantisation):
+    """The `Scheme` of what a checkpoint says of its quantisation ({}: nothing); ValueError
+    names the field that is not understood."""
+    if not quantisation:
+        return Scheme()
+    q, algo = quantisation, quantisation.get("quant_algo")
+    method = str(q.get("quant_method") or ("modelopt" if algo else "missing")).lower()
+    kept = [str(part) for field in ("modules_to_not_convert", "ignored_layers", "ignore",
+            "exclude_modules", "llm_int8_skip_modules") for part in q.get(field) or ()]
+    if q.get("quantized_layers"):
+        return Scheme(targets=by_size({part: algorithm_bytes(said.get("quant_algo"), said)
+                                       for part, said in q["quantized_layers"].items()}))
+    if method == "compressed-tensors" or method == "modelopt" and algo == "MIXED_PRECISION":
+        return grouped(q, kept)
+    if method == "modelopt":
+        return Scheme(algorithm_bytes(algo, q), kept)
+    if method in ("fp8", "fbgemm_fp8"):
+        return Scheme(1.0, kept)
+    if method == "mxfp4":
+        inner = config.get("intermediate_size") or 256
+        return Scheme(2.0, kept, [(["*.experts.*"], bytes_of("mxfp4") * -(-inner // 256) * 256 / inner)])
+    if method == "bitsandbytes":
+        scales = 1 if q.get("bnb_4bit_use_double_quant") else 4
+        return Scheme(1.0 if q.get("load_in_8bit") else bytes_of("bnb", more=scales - 1), kept)
+    return packed(q, method, kept)
+
+
+def packed(q, method, kept):
+    """AWQ, GPTQ and AutoRound: so many bits a weight, a scale and perhaps a zero a group."""
+    name = {"awq": "awq", "gptq": "gptq", "auto-round": "gptq", "autoround": "gptq",
+            "auto_round": "gptq"}.get(method)
+    if name is None:
+        raise ValueError(f"quantization_config.quant_method={method!r}: bytes of its weights are "
+                         "not known")
+    bits = q.get("bits")
+    if type(bits) is not int or not 1 < bits <= 8:
+        raise ValueError(f"quantization_config.bits={bits!r}: must be a whole number, 2 to 8")
+    other = [part for part, said in (q.get("extra_config") or {}).items()
+             if isinstance(said, dict) and (said.get("bits") or 16) >= 16]
+    zero = bits / 8 if name == "gptq" and not q.get("sym", True) else 0
+    group = q.get("group_size") or 128
+    return Scheme(bytes_of(name, group if group > 0 else 10**6, bits, zero), kept + other)
+
+
+def grouped(q, kept):
+    """Schemes whose `config_groups` say what each group of parts is stored in."""
+    default, targets = 2.0, []
+    for name, group in (q.get("config_groups") or {}).items():
+        size, parts = weight_bytes(name, group.get("weights") or {}), group.get("targets") or ["Linear"]
+        if "Linear" in parts:
+            default = size
+        else:
+            targets.append((parts, size))
+    if default == 2.0 and not targets:
+        raise ValueError("quantization_config.config_groups: missing or empty")
+    return Scheme(default, kept, targets)
+
+
+def weight_bytes(name, said):
+    """Bytes a weight of one group of `config_groups`."""
+    bits, kind, group = said.get("num_bits"), said.get("type"), said.get("group_size")
+    if bits == 8 and kind in ("int", "float"):
+        return 1 + 1 / 32 if group == 32 else 1.0
+    if bits == 4 and kind == "float" and group in (16, 32):
+        return bytes_of("nvfp4" if group == 16 else "mxfp4")
+    if bits == 4 and kind == "int":
+        return bytes_of("gptq", group or 10**6, more=0 if said.get("symmetric", True) else 0.5)
+    raise ValueError(f"quantization_config.config_groups.{name}: num_bits={bits!r}, "
+                     f"type={kind!r}: bytes of its weights are not known")
+
+
+def algorithm_bytes(algo, said):
+    """Bytes a weight of one of ModelOpt's algorithms."""
+    name = said_scheme(str(algo).replace("_AWQ", "")) if algo else ""
+    if not name:
+        raise ValueError(f"quant_algo={algo!r}: bytes of its weights are not known")
+    return bytes_of(name)
+
+
+def by_size(sizes):
+    """[(parts, bytes)] from {part: bytes}."""
+    return [([part for part in sizes if sizes[part] == size], size) for size in set(sizes.values())]
+
+
+def cache_dtype(quantisation):
+    """What a checkpoint asks its K and V to be stored in; ValueError if it is not fp8."""
+    asked = quantisation.get("kv_cache_scheme") or quantisation.get("kv_cache_quant_algo")
+    if asked is None:
+        return "fp16"
+    if asked == "FP8" or isinstance(asked, dict) and asked.get("num_bits") == 8:
+        return "fp8"
+    raise ValueError(f"kv_cache_scheme: {str(asked)[:60]!r} is not understood")
