@@ -2,9 +2,10 @@
 and what is allowed."""
 from numpy.random import RandomState
 
-from ..paging import PagePool
-from ..parameter import choice, positive_int, positive_ints
+from ..paging import PagePool, pages_for
+from ..parameter import choice, number, positive_int, positive_ints, shown
 from ..sizing import Model
+from ..traffic import read_workload
 
 
 def random_state(seed):
@@ -31,3 +32,47 @@ def model_with_heads(model):
     shape = Model.named(model)
     choice("model", model, [model] if shape.kv_heads else ["a model with K and V heads"])
     return shape
+
+
+def check_sharing(prompt_tokens, answer_tokens, max_requests, page_size, n_outputs):
+    """ValueError for sizes of notebook 04 that take more than seconds."""
+    tokens = positive_int("prompt_tokens", prompt_tokens, 10**5)
+    tokens += positive_int("answer_tokens", answer_tokens, 10**5)
+    pages = pages_for(tokens, positive_int("page_size", page_size, 4096))
+    positive_int("max_requests", max_requests, max(1, min(500, 250_000 // pages)),
+                 why="500, or 250,000 pages")
+    if sum(positive_ints("n_outputs", n_outputs)) > 300:
+        raise ValueError(f"{shown('n_outputs', n_outputs)}: must add up to at most 300 outputs")
+
+
+def check_sweep(batch_sizes, max_seq_len, page_size, n_seeds, iterations):
+    """ValueError for sizes of notebook 05 that take minutes."""
+    lengths = sum(positive_ints("batch_sizes", batch_sizes, most=10**6))
+    positive_int("max_seq_len", max_seq_len, 10**9, 2048)
+    positive_int("page_size", page_size, 2048)
+    positive_int("n_seeds", n_seeds, 10**8 // lengths, 2, "100 million lengths in all")
+    positive_int("iterations", iterations, 10**6, 1000 if iterations else 0, "0: chosen for you")
+
+
+def longest_request(context_limit, model, slots):
+    """The limit; for 0 the model's own maximum, or what so many slots can hold if that is less."""
+    if positive_int("context_limit", context_limit, slots, 0, "what the memory can hold"):
+        return context_limit
+    known = positive_int("context_limit", model.max_context, why="the model names no maximum")
+    return min(known, slots)
+
+
+def served(workload, rng, limit, slots, n_gpus):
+    """The requests within a limit; ValueError for GPUs that run over 100,000 of them at once."""
+    requests = read_workload(workload, 20_000, rng).within(limit)
+    most = int(n_gpus * 10**5 * requests.lengths.mean() / slots)
+    positive_int("n_gpus", n_gpus, max(1, most), why="100,000 requests at once")
+    return requests
+
+
+def check_writing(page_size, max_tokens, temperature, seed):
+    """ValueError for sizes of notebook 06 that take minutes."""
+    positive_int("page_size", page_size, 128)
+    positive_int("max_tokens", max_tokens, 128, why="minutes on a CPU")
+    positive_int("seed", seed, 2**31, 0)
+    number("temperature", temperature, most=10)

@@ -2,6 +2,7 @@
 hint."""
 import re
 from collections import deque
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -32,11 +33,6 @@ def best_fit_slot_by_slot(pieces, slots, size):
             if not taken & set(range(a, a + n)) and around <= taken:
                 found = a
     return found
-
-
-def best_page_size(lengths, entry, sizes, up=1, last=1):
-    cost = {s: (s + entry) * sum(-(-n // s) if up else n // s for n in lengths) for s in sizes}
-    return min(sizes, key=lambda size: (cost[size], last * size))
 
 
 def forgets_the_order(pieces, slots, size):
@@ -196,19 +192,6 @@ class BothEnds(FromTheFront):
         self._free.insert(0, page)
 
 
-def beam_step(beams, parents, leak=False, write=True, alone=False):
-    new = [beams[parent].fork() for parent in parents]
-    for beam in beams if not leak else ():
-        beam.free()
-    for beam in new if write else ():
-        if alone:
-            n = beam.n_tokens
-            beam.free()
-            beam.append(n)
-        beam.append()
-    return new
-
-
 def renamed_by_place(tables):
     seen = []
     for table in tables:
@@ -240,15 +223,13 @@ RIGHT = [(ex01.exercise_1, 80 * 2 * 8 * 128), (ex01.exercise_1, 163_840.0),
          (ex10.exercise_3, gpus_needed), (ex10.exercise_3, gpus_by_tokens),
          (ex10.exercise_3, gpus_by_doubling), (ex03.exercise_1, (14, 12)),
          (ex03.exercise_1, [14, 12.0]), (ex03.exercise_2, 117), (ex03.exercise_2, np.float64(117)),
-         (ex03.exercise_3, Queue), (ex03.exercise_3, FromTheFront), (ex03.exercise_3, OfItsOwn), (ex04.exercise_1, 9), (ex04.exercise_2, 23),
-         (ex04.exercise_3, beam_step), (ex09.exercise_1, 0), (ex09.exercise_1, 1e-12),
+         (ex03.exercise_3, Queue), (ex03.exercise_3, FromTheFront), (ex03.exercise_3, OfItsOwn),
+         (ex09.exercise_1, 0), (ex09.exercise_1, 1e-12),
          (ex09.exercise_2, 324), (ex09.exercise_2, 15_728 / 48.535), (ex09.exercise_3, renamed),
          (ex09.exercise_3, renamed_by_place), (ex08.exercise_1, 31_738), (ex08.exercise_2, 201),
          (ex08.exercise_3, chunks), (ex02.exercise_1, (11, 5, 11, 1)), (ex02.exercise_1, [11.0, 5, 11, 1]),
          (ex02.exercise_2, (25, 8, False)), (ex02.exercise_2, [25.0, 8, 0]), (ex02.exercise_3, best_fit),
-         (ex02.exercise_3, best_fit_slot_by_slot), (ex05.exercise_1, 38 / 48),
-         (ex05.exercise_1, 0.79), (ex05.exercise_2, 8467), (ex05.exercise_2, 8500.0),
-         (ex05.exercise_3, best_page_size)]
+         (ex02.exercise_3, best_fit_slot_by_slot)]
 WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex01.exercise_1, 80 * 8 * 128, "a K and a V"), (ex01.exercise_1, 160, "KiB"),
          (ex01.exercise_1, 80 * 2 * 64 * 128, "query heads"),
@@ -309,12 +290,6 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex03.exercise_3, Again, "comes back once"),
          (ex03.exercise_3, Lost, "comes back once"), (ex03.exercise_3, Lowest, "freed in the order"),
          (ex03.exercise_3, BothEnds, "freed in the order"),
-         (ex04.exercise_1, 10, "last to write"), (ex04.exercise_1, 1, "somebody else"),
-         (ex04.exercise_2, 24, "own table"), (ex04.exercise_2, 14, "five pages"),
-         (ex04.exercise_2, 50, "full pages"),
-         (ex04.exercise_3, lambda *a: beam_step(*a, leak=True), "left over"),
-         (ex04.exercise_3, lambda *a: beam_step(*a, write=False), "one token more"),
-         (ex04.exercise_3, lambda *a: beam_step(*a, alone=True), "keep sharing"),
          (ex09.exercise_1, 0.125, "left over"), (ex09.exercise_1, 0.0885, "left over"),
          (ex09.exercise_1, 0.01, "remainder alone"), (ex09.exercise_1, 8, "left over"),
          (ex09.exercise_1, 0.586, "left over"), (ex09.exercise_1, -0.04, "remainder alone"),
@@ -348,13 +323,7 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex02.exercise_3, lambda *a: best_fit(*a, end=False), "last piece"),
          (ex02.exercise_3, lambda *a: 0, "no hole begins"),
          (ex02.exercise_3, lambda *a: best_fit(*a) or 0, "None"),
-         (ex02.exercise_3, forgets_the_order, "changed"),
-         (ex05.exercise_1, 38 / 64, "16"), (ex05.exercise_1, 0.95, "whole"), (ex05.exercise_1, 79, "share"),
-         (ex05.exercise_1, 0.5, "round up"), (ex05.exercise_2, 92, "root"), (ex05.exercise_2, 1, "0.001"),
-         (ex05.exercise_2, 200, "one_sd"), (ex05.exercise_3, lambda n, e, s: min(s), "block table"),
-         (ex05.exercise_3, lambda n, e, s: max(s), "empty slots"), (ex05.exercise_3, lambda n, e, s: 3, "none of"),
-         (ex05.exercise_3, lambda *a: best_page_size(*a, up=0), "round"),
-         (ex05.exercise_3, lambda *a: best_page_size(*a, last=-1), "smaller")]
+         (ex02.exercise_3, forgets_the_order, "changed")]
 
 
 @pytest.mark.parametrize("judge, answer", RIGHT)
@@ -413,6 +382,107 @@ def in_place(prompts, free, size):
     return found
 
 
+def beam_step(beams, parents, order="fork free write", tokens=1):
+    new = [beams[parent].fork() for parent in parents] if order.startswith("fork") else []
+    for step in order.split():
+        for beam in (beams if step == "free" else new if step == "write" else ()):
+            beam.free() if step == "free" else beam.append(tokens)
+    return new or [beams[parent].fork() for parent in parents]
+
+
+def beams_kept(beams, parents, forks=True):  # the first child is the parent itself
+    new = [beams[p].fork() if forks and p in parents[:i] else beams[p]
+           for i, p in enumerate(parents)]
+    for beam in [beam for i, beam in enumerate(beams) if i not in parents]:
+        beam.free()
+    for beam in new:
+        beam.append()
+    return new
+
+
+def beams_freed_first(beams, parents):
+    for beam in beams:
+        beam.free()
+    return beam_step(beams, parents, "fork write")
+
+
+def beams_written_first(beams, parents):
+    for parent in set(parents):
+        beams[parent].append()
+    return beam_step(beams, parents, "fork free")
+
+
+def beams_alone(beams, parents):
+    lengths = [beams[parent].n_tokens for parent in parents]
+    new = beam_step(beams, parents, "fork free")
+    for beam, n_tokens in zip(new, lengths):
+        beam.free()
+        beam.append(n_tokens + 1)
+    return new
+
+
+def best_page_size(lengths, entry, sizes, up=1, last=1, lines=True):
+    pages = {s: sum(-(-n // s) if up else n // s for n in lengths) for s in sizes}
+    cost = {s: s * pages[s] + entry * (pages[s] if lines else len(lengths)) for s in sizes}
+    return min(sizes, key=lambda size: (cost[size], last * size))
+
+
+def by_the_root(lengths, entry, sizes):
+    root = (2 * entry * sum(lengths) / len(lengths)) ** 0.5
+    return min(sizes, key=lambda size: abs(size - root))
+
+
+def size_by_loop(lengths, entry, sizes):
+    best = None
+    for size in sorted(sizes, reverse=True):
+        pages = sum(n // size + (n % size > 0) for n in lengths)
+        if best is None or pages * (size + entry) <= best[0]:
+            best = pages * (size + entry), size
+    return np.int64(best[1])
+
+
+RIGHT_04 = [(ex04.exercise_1, 9), (ex04.exercise_1, 9.0), (ex04.exercise_2, 23), (ex04.exercise_2, 23.0),
+            (ex04.exercise_3, beam_step), (ex04.exercise_3, beams_kept),
+            (ex04.exercise_3, lambda *a: beam_step(*a, order="fork write free")),
+            (ex05.exercise_1, 38 / 48), (ex05.exercise_1, 0.79), (ex05.exercise_1, Fraction(19, 24)),
+            (ex05.exercise_2, 8467), (ex05.exercise_2, 8500.0), (ex05.exercise_3, best_page_size),
+            (ex05.exercise_3, size_by_loop)]
+WRONG_04 = [(ex04.exercise_1, 10, "last to write"), (ex04.exercise_1, 8, "first to write"),
+            (ex04.exercise_1, 11, "own table"), (ex04.exercise_1, 1, "not one in all"),
+            (ex04.exercise_1, 0, "no multiple"), (ex04.exercise_1, 12, "full page"),
+            (ex04.exercise_1, 117, "full page"), (ex04.exercise_1, 22, "in use"),
+            (ex04.exercise_1, 5, "somebody else"),
+            (ex04.exercise_2, 24, "only begun"), (ex04.exercise_2, 14, "five pages"),
+            (ex04.exercise_2, 13, "five pages"), (ex04.exercise_2, 50, "count once"),
+            (ex04.exercise_2, 53, "count once"), (ex04.exercise_2, 20, "in use as well"),
+            (ex04.exercise_2, 82, "pages of 16"), (ex04.exercise_2, 22, "pages of 16"),
+            (ex04.exercise_2, 46.875, "whole pages"), (ex04.exercise_2, 100, "full pages"),
+            (ex04.exercise_3, lambda *a: beam_step(*a, order="fork write"), "left over"),
+            (ex04.exercise_3, lambda *a: beam_step(*a, order="fork free"), "one token more"),
+            (ex04.exercise_3, lambda *a: beam_step(*a, tokens=2), "one token more"),
+            (ex04.exercise_3, lambda *a: beams_kept(*a, forks=False), "the same request"),
+            (ex04.exercise_3, lambda b, p: beam_step(b, sorted(set(p))), "each parent"),
+            (ex04.exercise_3, lambda b, p: beam_step(b, sorted(p)), "it continues"),
+            (ex04.exercise_3, beams_freed_first, "was freed"),
+            (ex04.exercise_3, beams_written_first, "same last page"),
+            (ex04.exercise_3, beams_alone, "keep sharing"),
+            (ex05.exercise_1, 38 / 64, "pages of 16"), (ex05.exercise_1, 0.95, "taken whole"),
+            (ex05.exercise_1, 38 / 32, "taken whole"), (ex05.exercise_1, 38 / 96, "naive"),
+            (ex05.exercise_1, 10 / 48, "empty"), (ex05.exercise_1, 38 / 56, "exactly"),
+            (ex05.exercise_1, 0.778, "mean of three"), (ex05.exercise_1, 79, "from 0 to 1"),
+            (ex05.exercise_1, 0.5, "round up"),
+            (ex05.exercise_2, 92, "root"), (ex05.exercise_2, 9.6, "square"), (ex05.exercise_2, 1, "0.001"),
+            (ex05.exercise_2, 85, "0.001"), (ex05.exercise_2, 9537, "clipping"),
+            (ex05.exercise_2, 138_990, "its level"), (ex05.exercise_2, 22_911, "middle 90"),
+            (ex05.exercise_2, 3.55e10, "maximum"), (ex05.exercise_2, 200, "one_sd"),
+            (ex05.exercise_3, lambda n, e, s: min(s), "block table"),
+            (ex05.exercise_3, lambda n, e, s: max(s), "empty slots"), (ex05.exercise_3, lambda n, e, s: 3, "none of"),
+            (ex05.exercise_3, lambda *a: best_page_size(*a, up=0), "round"),
+            (ex05.exercise_3, lambda *a: best_page_size(*a, last=-1), "smaller"),
+            (ex05.exercise_3, lambda *a: best_page_size(*a, lines=False), "block table"),
+            (ex05.exercise_3, lambda n, e, s: best_page_size([sum(n)], e, s), "empty slots"),
+            (ex05.exercise_3, lambda n, e, s: best_page_size(n, 0, s), "block table"),
+            (ex05.exercise_3, by_the_root, "block table|empty slots")]
 RIGHT_06 = [(ex06.exercise_1, 14), (ex06.exercise_1, 14.0), (ex06.exercise_2, nucleus),
             (ex06.exercise_2, nucleus_by_sums), (ex06.exercise_2, nucleus_last_of_equals), (ex06.exercise_3, shortest_first),
             (ex06.exercise_3, lambda *a: shortest_first(*a, skip=True))]
@@ -434,11 +504,11 @@ WRONG_06 = [(ex06.exercise_1, 13, "reads the prompt"), (ex06.exercise_1, 12, "th
             (ex06.exercise_3, in_place, "changed")]
 
 
-@pytest.mark.parametrize("judge, answer", RIGHT_06)
-def test_right_answers_about_a_real_model_pass(judge, answer):
+@pytest.mark.parametrize("judge, answer", RIGHT_04 + RIGHT_06)
+def test_right_answers_in_04_to_06_pass(judge, answer):
     assert judge(answer) is None
 
 
-@pytest.mark.parametrize("judge, answer, hint", WRONG_06)
-def test_wrong_answers_about_a_real_model_hear_what_they_forgot(judge, answer, hint):
+@pytest.mark.parametrize("judge, answer, hint", WRONG_04 + WRONG_06)
+def test_wrong_answers_in_04_to_06_hear_what_they_forgot(judge, answer, hint):
     assert re.search(hint, judge(answer))

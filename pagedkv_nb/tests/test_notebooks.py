@@ -28,8 +28,7 @@ README = (ROOT / "README.md").read_text()
 ALLOWED_METADATA = {"tags", "slideshow"}
 WORDS_A_MINUTE, SECONDS_A_CELL = 150, 45  # the honest minutes of reading
 COURSE, FURTHER = (1300, 24), (2000, 30)  # words of prose and code cells, at most
-LATER = {"04", "05", "06", "07", "08", "09", "10"}  # their minutes are still of the old rule
-LONG = {"04", "05"}
+LATER = {"07", "08", "09", "10"}  # their minutes are still of the old rule
 
 
 def cells(path, kind=None):
@@ -128,7 +127,7 @@ class TestStored:
 
     def test_is_no_longer_than_it_may_be(self, path):
         most = COURSE if path.stem < "07" else FURTHER
-        assert path.stem[:2] in LONG or all(n <= m for n, m in zip(story(path), most)), story(path)
+        assert all(n <= m for n, m in zip(story(path), most)), story(path)
 
     def test_tells_its_minutes_and_so_does_the_lecturers_page(self, path):
         told = re.search(r"\*You will be able to\* .+ \*Assumes\* .+ "
@@ -179,11 +178,11 @@ def test_cell_ids_differ_over_all_notebooks():
 
 
 def check(path, **values):
-    """Run the imports, the parameters and the checks of a notebook, with other values."""
+    """The names after the imports, the parameters and the checks of a notebook, with other values."""
     names = {}
     for cell in cells(path):
         if cell["cell_type"] == "markdown" and re.search(SMALL_CASE, source(cell), re.M):
-            return
+            return names
         if cell["cell_type"] == "code":
             exec(source(cell), names)
             names |= values if "parameters" in cell["metadata"].get("tags", []) else {}
@@ -206,7 +205,9 @@ def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
     ("02", "max_seq_len", 20000, "at most 8,192"), ("02", "max_seq_len", 1, "more than the shortest"),
     ("03", "page_size", 0, "at least 1"), ("03", "total_pages", 60, "at least 61"),
     ("03", "model", "DeepSeek-V3", "a model with K and V heads"),
-    ("04", "n_outputs", [], "at least one whole number"),
+    ("04", "n_outputs", [], "at least one whole number"), ("04", "n_outputs", [100] * 200, "300 outputs"),
+    ("04", "max_requests", 501, "500, or 250,000 pages"), ("05", "iterations", 5, "at least 1000"),
+    ("05", "n_seeds", 10**6, "100 million lengths"), ("06", "max_tokens", 129, "minutes on a CPU"),
     ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
     ("05", "context_limit", 10**6, "at most 118,045"), ("09", "page_size", 15728, "at most 7,864"),
     ("09", "workload", "none.jsonl", "cannot be read"),
@@ -217,6 +218,15 @@ def test_values_out_of_range_are_told_what_is_allowed(number, name, value, allow
     path = next(p for p in PATHS if p.stem.startswith(number))
     with pytest.raises(ValueError, match=rf"^{name}=.*{allowed}"):
         check(path, **{name: value})
+
+
+def test_a_limit_that_nobody_has_set_is_what_the_memory_can_hold():
+    path = next(p for p in PATHS if p.stem.startswith("05"))
+    small = {"model": "Llama-3.1-8B", "gpu": "L4-24GB"}  # the model accepts 131,072 tokens
+    names = check(path, **small)
+    assert names["limit"] == names["slots"] < 131_072 and check(path)["limit"] == 4096
+    with pytest.raises(ValueError, match=r"^context_limit=131072: .*\(what the memory can hold\)"):
+        check(path, **small, context_limit=131_072)
 
 
 def test_every_figure_file_belongs_to_a_notebook():

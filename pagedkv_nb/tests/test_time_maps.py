@@ -10,7 +10,7 @@ from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.serving import POLICIES, PlainPagedMemory, ReservedMemory, Server
 from pagedkv_nb.study import style
 from pagedkv_nb.serving.occupancy import joined, record
-from pagedkv_nb.study.charts.time_maps import (PALETTE, letters, memory_through_time, pale,
+from pagedkv_nb.study.charts.time_maps import (PALETTE, few_of, letters, memory_through_time, pale,
                                         request_colours, written)
 from pagedkv_nb.traffic.workload import Workload
 
@@ -101,6 +101,31 @@ def test_the_figure_paints_what_was_recorded():
     assert colour_at(0.5, 9) == to_rgb(first) or colour_at(0.5, 1) == to_rgb(first)
     assert {colour_at(0.5, 7), colour_at(0.5, 15)} == {pale(c) for c in PALETTE[:2]}
     assert {t.get_text() for t in ax.texts} >= {"A", "B"}
+
+
+def test_a_part_is_drawn_large_and_framed_in_the_whole_in_which_few_are_coloured():
+    table = record(Server(PlainPagedMemory(64, 4), workload([(3, 9), (5, 6), (9, 4), (2, 7)])), 40)
+    part = table[table["first_slot"].between(24, 39)].assign(memory="part")
+    whole = table.assign(memory="whole")
+    fig = memory_through_time(pd.concat([whole, part]), {"whole": "w", "part": "p"}, 64, "title",
+                              part=(24, 40, 4))
+    above, below = fig.axes
+    assert above.get_ylim() == (0, 64) and below.get_ylim() == (24, 40)
+    between = below.collections[0].get_segments()
+    assert [segment[0][1] for segment in between] == [28, 32, 36]  # lines between pages
+    colours = few_of(request_colours(part), whole, part)
+    assert {*colours} == {*whole["request"]} and sum(c in PALETTE for c in colours.values()) == 3
+    assert above.patches[0].get_extents().height > 0  # the frame
+    grey = [p for p in above.patches if p.get_facecolor()[:3] == to_rgb(style.COLOURS["rest"])]
+    assert grey and not [p for p in below.patches if p.get_facecolor()[:3] == grey[0].get_facecolor()[:3]]
+
+
+def test_the_key_speaks_of_letters_only_if_there_are_any():
+    table = pd.DataFrame({"request": [0], "first_slot": [0], "slots": [2], "tokens": [2], "start": [0],
+                          "end": [9], "memory": ["m"]})
+    for slots, lettered in ((4, True), (400, False)):
+        ax, = memory_through_time(table, {"m": "caption"}, slots, "title").axes
+        assert any("letter" in t.get_text() for t in ax.texts) == lettered
 
 
 @pytest.mark.parametrize("words", [3, 12, 14, 16, 25])

@@ -10,10 +10,10 @@ from matplotlib.ticker import MaxNLocator
 from ..style import COLOURS, REQUEST_COLOURS, note, on, panels
 
 PALETTE = REQUEST_COLOURS[:6]  # pale yellow could not be told from white
-LETTER = 7.5  # points
-KEY = "full colour: a token    pale: reserved, empty    white: free    letter: the request"
+LETTER, SMALLEST = 7.5, 5.5  # points
+KEY = "full colour: a token    pale: reserved, empty    white: free"
 FEW = 300  # pieces
-PANEL = 440, 90  # points, about
+PANEL = 440, 50  # points, about: the width, and the height for an inch of it
 
 
 def letters(number):
@@ -35,27 +35,52 @@ def request_colours(pieces):
     return colours
 
 
-def memory_through_time(table, captions, slots, title):
-    """For each memory of `captions` {name: caption} a panel of its pieces in the table
-    (of `record`, with their `memory`): full colour is written, pale is reserved."""
-    fig, axes = panels(title, captions.values(), 1.8 * len(captions), stacked=True)
-    colours = request_colours(table[table["memory"] == [*captions][-1]])
-    for ax, memory in zip(axes, captions):
+def memory_through_time(table, captions, slots, title, height=1.8, part=None):
+    """For each memory of `captions` {name: caption} a panel of its pieces in the table (of
+    `record`, with their `memory`): full colour is written, pale is reserved. The last one may
+    be `part` (first slot, end, page size) of the one before, where all but three are grey."""
+    fig, axes = panels(title, captions.values(), height * len(captions), stacked=True)
+    held = [table[table["memory"] == memory] for memory in captions]
+    colours = [request_colours(held[-1])] * len(held)
+    for ax in axes:
         ax.set(xlim=(0, table["end"].max()), ylim=(0, slots), ylabel="slot")
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_formatter("{x:,.0f}")
-        draw_pieces(ax, table[table["memory"] == memory], colours)
-    axes[-1].set_xlabel("iteration", loc="left")
-    axes[-1].annotate(KEY, (1, 0), (0, -22), xycoords="axes fraction", ha="right",
-                      va="top", textcoords="offset points", size=8.5, color=COLOURS["text"])
+    if part:
+        frame(*axes[-2:], *part)
+        colours[-2] = few_of(colours[-1], *held[-2:])
+    for ax, pieces, coloured in zip(axes, held, colours):
+        draw_pieces(ax, pieces, coloured)
+    explain(axes[-1], KEY + "    letter: the request" * any(ax.texts for ax in axes))
     return fig
+
+
+def explain(ax, key):
+    """Below the axes what runs to the right, and the key."""
+    ax.set_xlabel("iteration", loc="left")
+    ax.annotate(key, (1, 0), (0, -22), xycoords="axes fraction", ha="right", va="top",
+                textcoords="offset points", size=8.5, color=COLOURS["text"])
+
+
+def frame(whole, ax, low, high, page):
+    """Make axes those of some slots, with a line between pages, and frame these in the whole."""
+    whole.axhspan(low, high, fill=False, ec=COLOURS["text"], lw=1.5, zorder=3)
+    ax.set_ylim(low, high)
+    ax.hlines(range(low + page, high, page), *ax.get_xlim(), color="white", lw=1)
+
+
+def few_of(colours, whole, part):
+    """The colours of the three requests that cover most of a part, grey for all others."""
+    areas = part["slots"] * (part["end"] - part["start"])
+    most = areas.groupby(part["request"]).sum().nlargest(3).index
+    return dict.fromkeys(whole["request"], COLOURS["rest"]) | {r: colours[r] for r in most}
 
 
 def draw_pieces(ax, pieces, colours):
     """Each piece as a pale box, what is written in it in full colour, and letters where
     there is room for one."""
     colours = dict(zip(pieces["request"], cycle(PALETTE))) | colours
-    for colour in PALETTE:
+    for colour in (*PALETTE, COLOURS["rest"]):
         own = [p for p in pieces.itertuples() if colours[p.request] == colour]
         fill(ax, [box(p) for p in own if p.tokens < p.slots], pale(colour))
         fill(ax, [written(p) for p in own if p.tokens + p.end > p.start], colour)
@@ -64,10 +89,9 @@ def draw_pieces(ax, pieces, colours):
         ax.vlines(pieces["start"], low, high, color="white", lw=0.7, antialiased=False)
     else:  # pixels in the SVG too: a browser blurs thousands of thin boxes into white
         ax.set_rasterization_zorder(1.2)  # not the axes, not the letters
-    sized = pieces.assign(area=pieces["slots"] * (pieces["end"] - pieces["start"]))
-    sized = sized.sort_values("area", kind="stable")
-    for piece in sized.groupby("request").tail(1).itertuples():
-        label(ax, piece, colours[piece.request])
+    for piece in pieces.itertuples():
+        if colours[piece.request] in PALETTE:
+            label(ax, piece, colours[piece.request])
 
 
 def fill(ax, polygons, colour):
@@ -101,14 +125,19 @@ def written(piece):
 
 
 def label(ax, piece, colour):
-    """The request's letter in the upper left corner, or where it is written, if there is room."""
-    per_iteration, per_slot = PANEL[0] / ax.get_xlim()[1], PANEL[1] / ax.get_ylim()[1]
-    text = letters(piece.request)
+    """The request's letter where there is room for one: in the upper left corner, or where it
+    is written, at the left or, smaller, at the right."""
+    inches, (low, high) = ax.figure.get_figheight() / len(ax.figure.axes), ax.get_ylim()
+    per_iteration, per_slot = PANEL[0] / ax.get_xlim()[1], PANEL[1] * inches / (high - low)
+    text, top = letters(piece.request), piece.first_slot + piece.slots
+    last = min(piece.tokens + piece.end - piece.start, piece.slots)
     if (piece.end - piece.start) * per_iteration <= LETTER * len(text) + 3:
         return
     if (piece.slots - piece.tokens - LETTER / per_iteration) * per_slot > LETTER:
-        note(ax, piece.start, piece.first_slot + piece.slots, text, 3, -1, va="top", size=LETTER,
-             color=COLOURS["text"])
+        note(ax, piece.start, top, text, 3, -1, va="top", size=LETTER, color=COLOURS["text"])
     elif min(piece.tokens, piece.slots) * per_slot > LETTER:
         note(ax, piece.start, piece.first_slot, text, 3, 0.5, va="bottom", size=LETTER,
              color=on(colour))
+    elif (size := min(LETTER, last * per_slot)) > SMALLEST:
+        note(ax, piece.end, piece.first_slot + last / 2, text, -2, ha="right", va="center_baseline",
+             size=size, color=on(colour))

@@ -5,16 +5,29 @@ from .hints import number
 
 def exercise_1(answer):
     """Copies if the prompt's own table is freed before ten requests write."""
-    return number(answer, 9, {10: "the last to write: who else holds the page by then?"},
-                  "each writer copies only while somebody else still holds the partly filled page")
+    full = "a full page is never written to, so never copied: only the last one is"
+    in_use = "those are pages in use; asked for are the pages copied"
+    return number(answer, 9, {
+        10: "the last to write: who else holds the page by then?",
+        8: "the first to write copies as well: nine others hold the page",
+        11: "the prompt's own table writes nothing, and is gone",
+        1: "not one in all: everyone copies who finds another holder",
+        0: "200 is no multiple of 16, so the last page is written to, and others hold it",
+        12: full, 13: full, 117: full, 130: full, 120: full, 22: in_use, 21: in_use, 23: in_use},
+        "each writer copies only while somebody else still holds the partly filled page")
 
 
 def exercise_2(answer):
     """Pages of 64 that ten requests of 200 + 100 tokens use, the prompt's table freed."""
     few = "300 tokens need five pages of 64: how many of them are not the prompt's?"
-    own = "the prompt's own table holds a page of its own until it is freed"
-    return number(answer, 23, {24: own, 14: few, 13: few},
-                  "only the prompt's full pages stay shared; count them once, the rest ten times")
+    once = "the prompt's full pages are shared: they count once, not for each request"
+    begun = "the prompt's fourth page is only begun: it is copied, and its table freed"
+    return number(answer, 23, {
+        24: begun, 14: few, 13: few, 50: once, 53: once, 30: few, 33: few,
+        82: "that is for pages of 16", 22: "those are pages of 16, one token after the prompt",
+        4 + 10 * 5: once, 20: "the shared pages are in use as well",
+        10 * 300 / 64: "a request takes whole pages", 47: "each request takes whole pages"},
+        "only the prompt's full pages stay shared; count them once, the rest ten times")
 
 
 def exercise_3(beam_step):
@@ -27,12 +40,25 @@ def exercise_3(beam_step):
         lengths = [beams[p].n_tokens + 1 for p in parents]
         full = [beams[p].block_table[:beams[p].n_tokens // 4] for p in parents]
         beams = list(beam_step(beams, parents))
-        if [beam.n_tokens for beam in beams] != lengths:
-            return "each new beam has one token more than the beam it continues"
-        if [beam.block_table[:len(pages)] for beam, pages in zip(beams, full)] != full:
-            return "a new beam must keep sharing the full pages of the beam it continues"
-        if pool.n_used > len({page for beam in beams for page in beam.block_table}):
-            return "pages are left over that no beam holds: who frees the dropped beams?"
-        if len({beam.block_table[-1] for beam in beams}) < len(beams):
-            return "two beams write into the same last page: append to each, it copies"
+        if hint := wrong_beams(pool, beams, lengths, full):
+            return hint
+    return None
+
+
+def wrong_beams(pool, beams, lengths, full):
+    """What is wrong with new beams that should have those lengths and begin with those pages."""
+    if len(beams) != len(lengths):
+        return "there is a new beam for each parent"
+    if len(set(map(id, beams))) < len(beams):
+        return "two new beams are one and the same request: one of them must be a fork"
+    if {1} == {beam.n_tokens for beam in beams}:
+        return "a beam that was freed is empty: fork from it before"
+    if [beam.n_tokens for beam in beams] != lengths:
+        return "each new beam has one token more than the beam it continues"
+    if [beam.block_table[:len(pages)] for beam, pages in zip(beams, full)] != full:
+        return "a new beam must keep sharing the full pages of the beam it continues"
+    if pool.n_used > len({page for beam in beams for page in beam.block_table}):
+        return "pages are left over that no beam holds: who frees the dropped beams?"
+    if len({beam.block_table[-1] for beam in beams}) < len(beams):
+        return "two beams write into the same last page: append to each, it copies"
     return None

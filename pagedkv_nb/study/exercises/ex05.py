@@ -7,22 +7,32 @@ from .hints import first_wrong, number
 
 def exercise_1(answer):
     """Paged utilisation of 5, 16 and 17 tokens in pages of 8."""
-    if answer > 1:
-        return "utilisation is a share, from 0 to 1"
-    return number(answer, 38 / 48, {38 / 64: "that is the answer for pages of 16",
-                                    38 / 40: "a page that is begun is taken whole"},
-                  "count each request's pages and round up; then tokens / slots", rel_tol=0.005)
+    whole = "a page that is begun is taken whole, for each request"
+    return number(answer, 38 / 48, {
+        38 / 64: "that is the answer for pages of 16", 38 / 40: whole, 38 / 32: whole,
+        38 / 96: "that is the naive one, in reservations of 32",
+        10 / 48: "that is the share that is empty",
+        38 / 56: "16 tokens fill two pages of 8 exactly",
+        (5 / 8 + 1 + 17 / 24) / 3: "all tokens over all slots, not the mean of three shares"},
+        "count each request's pages and round up; then tokens / slots: a share, from 0 to 1",
+        rel_tol=0.005)
 
 
 def exercise_2(answer):
     """The batch whose naive utilisation has a standard deviation of 0.1 points."""
     lengths, probability = article_distribution()
-    variance = probability @ lengths**2 - (probability @ lengths) ** 2
-    ratio = variance**0.5 / 2048 / 0.001
+    mean = probability @ lengths
+    sd = (probability @ lengths**2 - mean**2) ** 0.5
+    ratio = sd / 2048 / 0.001
     points = "0.1 points are 0.001 of utilisation"
     return number(answer, ratio**2, {
         ratio: "the spread falls with the root of the batch size, not with the size",
-        (ratio / 100) ** 2: points, 1: points},
+        ratio**0.5: "solve for n: the root is on the other side, so square",
+        (ratio / 100) ** 2: points, 1: points, (ratio / 10) ** 2: points,
+        (200 / 2.048) ** 2: "clipping narrows the lengths: their deviation is not 200 any more",
+        (sd / mean / 0.001) ** 2: "points of utilisation, not a share of its level",
+        (1.645 * ratio) ** 2: "the standard deviation is asked for, not the middle 90 %",
+        (sd / 0.001) ** 2: "tokens are divided by the maximum: utilisation is a share"},
         "the spread of one request is `one_sd`; which n brings it down to 0.001?", rel_tol=0.02)
 
 
@@ -51,6 +61,6 @@ def why(found, right, *case):
         return "that is none of the sizes"
     if cost[found] == cost[right]:
         return "of two sizes that cost the same the smaller is asked for"
-    if found == min(cost):
+    if found < right:
         return "small pages waste little, but each has a line in the block table"
     return "empty slots of last pages cost too: round each request's pages up"
