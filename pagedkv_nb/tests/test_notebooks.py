@@ -209,7 +209,7 @@ def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
     ("04", "max_requests", 501, "500, or 250,000 pages"), ("05", "iterations", 5, "at least 1000"),
     ("05", "n_seeds", 10**6, "100 million lengths"), ("06", "max_tokens", 129, "minutes on a CPU"),
     ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
-    ("05", "context_limit", 10**6, "at most 118,045"), ("09", "page_size", 15728, "at most 7,864"),
+    ("05", "context_limit", 10**6, "at most 120,384"), ("09", "page_size", 15728, "at most 7,864"),
     ("09", "workload", "none.jsonl", "cannot be read"),
     ("10", "context_length", 5000, "at most 4,096"), ("10", "gpu", "TPU", "H100-80GB"),
     ("10", "engine", "sglang", "vllm-0.19"), ("10", "usable", 1.5, "at most 1"),
