@@ -8,7 +8,7 @@ from .engine import Engine
 from .model import GIB, Model
 from .pages import Layout
 
-LONGEST = 8192  # tokens of a request where a model does not tell
+CHECKS = {"weights_gib": 2**30, "memory_gib": 2**30, "usable": 1, "overhead_gib": 2**30}
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Deployment:
     the share of the reported memory the server may take (vLLM's gpu_memory_utilization), None
     for the engine's default. `overhead_gib` a GPU, for activations, CUDA graphs and memory
     outside PyTorch, is your number, or None for what this `engine` takes. `memory_gib` is
-    what a card that is not in gpus.csv reports. The last three are the engine's own defaults
+    what a card that is not in gpus.csv reports. The other three are the engine's own defaults
     if 0. ValueError if nothing is left.
     """
 
@@ -38,15 +38,11 @@ class Deployment:
     def __post_init__(self):
         """Check every field."""
         positive_int("n_gpus", self.n_gpus, most=1024)
-        for name in ("weights_gib", "memory_gib"):
-            number(name, getattr(self, name), most=2**30)
-        if self.usable is not None:
-            number("usable", self.usable, most=1)
-        if self.overhead_gib is not None:
-            number("overhead_gib", self.overhead_gib, most=2**30)
+        for name, most in CHECKS.items():
+            if getattr(self, name) is not None:
+                number(name, getattr(self, name), most=most)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens"):
             positive_int(name, getattr(self, name), least=0, most=10**9)
-        Engine.named(self.engine)
         self.check_that_some_is_left()
 
     def check_that_some_is_left(self):
@@ -56,10 +52,10 @@ class Deployment:
             why = self.model.unknown_weights or "its weights are not known"
             raise ValueError(f"model={name!r}: {why}; set weights_gib")
         if weights >= have:
-            share = "" if self.share > 0 else f" (usable={self.share:g})"
-            raise ValueError(f"model={name!r}: its weights take {weights / GIB:.1f} GiB, {self.gpu} "
-                             f"x {self.n_gpus} has {max(have, 0) / GIB:.1f} GiB for weights and "
-                             f"cache{share}: more GPUs (n_gpus={self.n_gpus}), or larger ones")
+            raise ValueError(
+                f"model={name!r}: its weights take {weights / GIB:.1f} GiB, {self.n_gpus} x "
+                f"{self.gpu} with usable={self.share:.3g} has {max(have, 0) / GIB:.1f} GiB for "
+                "weights and cache: it needs more GPUs, or larger ones")
 
     @cached_property
     def parts(self):
@@ -67,29 +63,25 @@ class Deployment:
         engine = Engine.named(self.engine)
         requests, tokens = engine.load(self.gpu, self.card_gib, self.longest)
         requests = self.max_num_seqs or requests
-        tokens = self.max_num_batched_tokens or min(tokens, requests * self.longest)
-        return engine, (requests, tokens)
+        return engine, (requests, self.max_num_batched_tokens or min(tokens, requests * self.longest))
 
     @property
     def longest(self):
-        """Tokens of the longest request the server takes."""
-        return self.max_model_len or self.model.max_context or LONGEST
+        """Tokens of the longest request the server takes; 8,192 where a model does not tell."""
+        return self.max_model_len or self.model.max_context or 8192
 
     @property
     def card_gib(self):
         """GiB of one GPU as a server sees them; 98.9 % of the listed size, as the 80 GB cards
-        report, where no log tells."""
+        report, where no log tells. ValueError if the card is not known."""
         if self.memory_gib:
             return self.memory_gib
-        card = fact("gpus", "gpu", self.gpu)
-        return card["reported_gib"] if card["reported_gib"] > 0 else (
-            0.989 * card["memory_bytes"] / GIB)
-
-    @property
-    def listed_bytes(self):
-        """Bytes of all GPUs as they are sold."""
-        listed = self.memory_gib * GIB or fact("gpus", "gpu", self.gpu)["memory_bytes"]
-        return int(self.n_gpus * max(listed, self.card_gib * GIB))
+        try:
+            card = fact("gpus", "gpu", self.gpu)
+        except ValueError as error:
+            raise ValueError(f"{error}; or tell its memory_gib") from None
+        reported, listed = card["reported_gib"], card["memory_bytes"] / GIB
+        return reported if reported > 0 else 0.989 * listed
 
     @property
     def reported_bytes(self):
@@ -99,47 +91,31 @@ class Deployment:
     @property
     def share(self):
         """The share of the reported memory that the server may take (0..1)."""
-        if self.usable is not None:
-            return self.usable
-        return self.parts[0].usable(self.card_gib, self.n_gpus)
+        default = self.parts[0].usable(self.card_gib, self.n_gpus)
+        return default if self.usable is None else self.usable
 
     @property
     def weight_bytes(self):
-        """Bytes of the weights, parts that every GPU holds counted for each."""
-        if self.weights_gib:
-            return int(self.weights_gib * GIB)
+        """Bytes of the weights, parts that every GPU holds counted for each; 0: not known."""
         model = self.model
-        known = model.checkpoint_bytes or (
-            0 if model.unknown_weights else model.params_billion * 2e9)
-        return int(known + (self.n_gpus - 1) * model.copied_bytes)
+        known = model.checkpoint_bytes or (not model.unknown_weights) * model.params_billion * 2e9
+        return int(self.weights_gib * GIB or known + (self.n_gpus - 1) * model.copied_bytes)
 
     @property
-    def activation_bytes(self):
-        """Bytes of activations at the start-up's profiling run; 0 if overhead is given."""
-        engine, load = self.parts
-        return 0 if self.overhead_gib is not None else int(self.n_gpus * engine.activation_bytes(
-            self.model, load, self.n_gpus, engine.in_chunks(self.gpu, self.longest)))
-
-    @property
-    def graph_bytes(self):
-        """Bytes of CUDA graphs, where the engine counts them; 0 if overhead is given."""
-        engine, (requests, _) = self.parts
-        return 0 if self.overhead_gib is not None else int(
-            self.n_gpus * engine.graph_bytes(self.model, requests))
-
-    @property
-    def outside_bytes(self):
-        """Bytes outside PyTorch (or the whole overhead, if it is given)."""
-        overhead = self.overhead_gib
-        if overhead is None:
-            overhead = self.parts[0].outside_gib(self.gpu, self.card_gib, self.n_gpus)
-        return int(self.n_gpus * overhead * GIB)
+    def overheads(self):
+        """{what: bytes} of all that lies beside weights and cache while the server runs."""
+        if self.overhead_gib is not None:
+            return {"your overhead": int(self.n_gpus * self.overhead_gib * GIB)}
+        (engine, load), n = self.parts, self.n_gpus
+        chunks = engine.in_chunks(self.gpu, self.longest)
+        return {"activations": int(n * engine.activation_bytes(self.model, load, n, chunks)),
+                "CUDA graphs": int(n * engine.graph_bytes(self.model, load[0])),
+                "outside PyTorch": int(n * GIB * engine.outside_gib(self.gpu, self.card_gib, n))}
 
     @property
     def offered_bytes(self):
         """Bytes for weights and KV cache."""
-        usable = int(self.reported_bytes * self.share)
-        return usable - self.activation_bytes - self.graph_bytes - self.outside_bytes
+        return int(self.reported_bytes * self.share) - sum(self.overheads.values())
 
     @property
     def kv_budget_bytes(self):
@@ -151,28 +127,22 @@ class Deployment:
         engine, (_, tokens) = self.parts
         return Layout(self.model, self.n_gpus, dtype, engine, tokens)
 
-    def token_slots(self, dtype="auto"):
-        """Tokens of KV cache, as the engine prints them when it starts."""
-        return self.tokens_of(self.kv_budget_bytes, dtype)
-
-    def tokens_of(self, kv_bytes, dtype="auto"):
-        """The tokens that the engine prints for so many bytes of cache over all GPUs."""
-        return self.layout(dtype).tokens(max(kv_bytes, 0) / self.n_gpus, self.longest)
+    def token_slots(self, dtype="auto", more_gib=0.0):
+        """Tokens of KV cache, as the engine prints them when it starts; with so many GiB a GPU
+        more (or less) for it."""
+        kv_bytes = max(self.kv_budget_bytes / self.n_gpus + more_gib * GIB, 0)
+        return self.layout(dtype).tokens(kv_bytes, self.longest)
 
     def error_gib(self):
-        """GiB a GPU by which the memory of the cache may be off, from the start-ups of
-        kv_logs.csv: nine of ten lie within it."""
-        model = self.model
-        estimated = 0 if self.weights_gib else model.weights_off * self.weight_bytes / self.n_gpus / GIB
-        image = 2.0 if model.image_tower else 0
-        unified = 0.1 * self.card_gib if "GB10" in self.gpu else 0
-        return 0.6 + estimated + image + unified
+        """GiB a GPU by which the memory of the cache may be off: nine of ten start-ups of
+        kv_logs.csv lie within it. Estimated weights, images and unified memory add to it."""
+        weights = 0 if self.weights_gib else self.weight_bytes / self.n_gpus / GIB
+        return (0.6 + self.model.weights_off * weights + 2.0 * bool(self.model.image_tower)
+                + (0.1 * self.card_gib if "GB10" in self.gpu else 0))
 
     def token_range(self, dtype="auto"):
         """(least, most) tokens of KV cache, the error of its memory taken off and added."""
-        error = int(self.error_gib() * self.n_gpus * GIB)
-        return tuple(self.tokens_of(self.kv_budget_bytes + sign * error, dtype)
-                     for sign in (-1, 1))
+        return tuple(self.token_slots(dtype, sign * self.error_gib()) for sign in (-1, 1))
 
     def sequences(self, n_tokens, dtype="auto"):
         """Sequences of n tokens the cache holds in the steady state of decoding, when local

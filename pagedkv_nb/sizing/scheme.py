@@ -7,18 +7,21 @@ from ..facts import fact, facts
 
 # What a name may say besides a model and its scheme, and dates such as 2507.
 FILLERS = set("instruct chat it base hf quantized dynamic static bit gguf int4 int8".split())
-NOT_SHARED = "lm_head", "embed_tokens", "gate", "router"  # of 16 bits unless they are targets
+UNLESS_TARGETS = "lm_head", "embed_tokens", "gate", "router"  # of 16 bits
+KEPT = ("modules_to_not_convert", "ignored_layers", "ignore", "exclude_modules",
+        "llm_int8_skip_modules")  # where a config names the parts of 16 bits
 # One name for each part, whatever its family calls it.
 SAME = {"block_sparse_moe": "mlp", "feed_forward": "mlp", "ffn": "mlp", "w1": "gate_proj",
         "w2": "down_proj", "w3": "up_proj", "shared_experts": "shared_expert"}
 PREFIX = re.compile(r"^(?:(?:language_model|model|backbone)\.)+")
 
 
-def bytes_of(name, group=None, bits=None, more=0.0):
-    """Bytes a weight of a scheme of schemes.csv: its bits and its share of a group's scales."""
-    row = fact("schemes", "scheme", name)
-    group = group or row["group"]
-    return (bits or row["bits"]) / 8 + ((row["group_bytes"] + more) / group if group else 0)
+def bytes_of(scheme, group=None, bits=None, more=0.0):
+    """Bytes a weight of a scheme of schemes.csv: its bits and its share of a group's scales,
+    of so many bytes more."""
+    row = fact("schemes", "scheme", scheme)
+    group = (group or row["group"]) if row["group"] else 0
+    return (bits or row["bits"]) / 8 + ((row["group_bytes"] + more) / group if group > 0 else 0)
 
 
 def said_scheme(name):
@@ -63,7 +66,7 @@ class Scheme:
 
     def __init__(self, default=2.0, kept=(), targets=()):
         """Bytes a weight; parts that keep 16 bits; (parts, bytes) of those named one by one."""
-        self.default, self.kept = default, Parts([*kept, *NOT_SHARED])
+        self.default, self.kept = default, Parts([*kept, *UNLESS_TARGETS])
         self.targets = [(Parts(names), size) for names, size in targets]
 
     def width(self, part):
@@ -96,48 +99,49 @@ def common_name(part):
     return re.sub(r"\b(" + "|".join(SAME) + r")\b", lambda word: SAME[word[0]], words)
 
 
-def scheme_of(config, quantisation):
+def scheme_of(config, q):
     """The `Scheme` of what a checkpoint says of its quantisation ({}: nothing); ValueError
     names the field that is not understood."""
-    if not quantisation:
+    if not q:
         return Scheme()
-    q, algo = quantisation, quantisation.get("quant_algo")
-    method = str(q.get("quant_method") or ("modelopt" if algo else "missing")).lower()
-    kept = [str(part) for field in ("modules_to_not_convert", "ignored_layers", "ignore",
-            "exclude_modules", "llm_int8_skip_modules") for part in q.get(field) or ()]
+    kept = [str(part) for field in KEPT for part in q.get(field) or ()]
     if q.get("quantized_layers"):
-        return Scheme(targets=by_size({part: algorithm_bytes(said.get("quant_algo"), said)
-                                       for part, said in q["quantized_layers"].items()}))
-    if method == "compressed-tensors" or method == "modelopt" and algo == "MIXED_PRECISION":
+        sizes = {part: bytes_of(algorithm(said.get("quant_algo")))
+                 for part, said in q["quantized_layers"].items()}
+        return Scheme(targets=[([part for part in sizes if sizes[part] == size], size)
+                               for size in set(sizes.values())])
+    method, algo = str(q.get("quant_method", "modelopt")).lower(), q.get("quant_algo")
+    if method == "compressed-tensors" or algo == "MIXED_PRECISION":
         return grouped(q, kept)
     if method == "modelopt":
-        return Scheme(algorithm_bytes(algo, q), kept)
-    if method in ("fp8", "fbgemm_fp8"):
-        return Scheme(1.0, kept)
-    if method == "mxfp4":
+        return Scheme(bytes_of(algorithm(algo)), kept)
+    scheme = "fp8" if q.get("load_in_8bit") else algorithm(method, "quant_method")
+    if scheme == "mxfp4":  # experts only, their inner size rounded up to a multiple of 256
         inner = config.get("intermediate_size") or 256
-        return Scheme(2.0, kept, [(["*.experts.*"], bytes_of("mxfp4") * -(-inner // 256) * 256 / inner)])
-    if method == "bitsandbytes":
-        scales = 1 if q.get("bnb_4bit_use_double_quant") else 4
-        return Scheme(1.0 if q.get("load_in_8bit") else bytes_of("bnb", more=scales - 1), kept)
-    return packed(q, method, kept)
+        return Scheme(2.0, kept, [(["*.experts.*"], bytes_of(scheme) * -(-inner // 256) * 256 / inner)])
+    return Scheme(packed(q, scheme), kept + [
+        part for part, said in (q.get("extra_config") or {}).items()  # of AutoRound
+        if isinstance(said, dict) and (said.get("bits") or 16) >= 16])
 
 
-def packed(q, method, kept):
-    """AWQ, GPTQ and AutoRound: so many bits a weight, a scale and perhaps a zero a group."""
-    name = {"awq": "awq", "gptq": "gptq", "auto-round": "gptq", "autoround": "gptq",
-            "auto_round": "gptq"}.get(method)
-    if name is None:
-        raise ValueError(f"quantization_config.quant_method={method!r}: bytes of its weights are "
-                         "not known")
-    bits = q.get("bits")
+def algorithm(said, field="quant_algo"):
+    """The scheme of schemes.csv that a method or an algorithm of ModelOpt means."""
+    words = str(said).replace("_AWQ", "").replace("auto-round", "autoround").replace("auto_round", "autoround")
+    if not said_scheme(words):
+        raise ValueError(f"quantization_config.{field}={said!r}: bytes of its weights are not known")
+    return said_scheme(words)
+
+
+def packed(q, scheme):
+    """Bytes a weight of a scheme with so many bits, a scale and perhaps a zero a group."""
+    if scheme not in ("awq", "gptq"):
+        return bytes_of(scheme, more=3 if scheme == "bnb" and not q.get(
+            "bnb_4bit_use_double_quant") else 0)
+    bits, group = q.get("bits"), q.get("group_size")
     if type(bits) is not int or not 1 < bits <= 8:
         raise ValueError(f"quantization_config.bits={bits!r}: must be a whole number, 2 to 8")
-    other = [part for part, said in (q.get("extra_config") or {}).items()
-             if isinstance(said, dict) and (said.get("bits") or 16) >= 16]
-    zero = bits / 8 if name == "gptq" and not q.get("sym", True) else 0
-    group = q.get("group_size") or 128
-    return Scheme(bytes_of(name, group if group > 0 else 10**6, bits, zero), kept + other)
+    zero = bits / 8 if scheme == "gptq" and not q.get("sym", True) else 0
+    return bytes_of(scheme, group, bits, zero)
 
 
 def grouped(q, kept):
@@ -162,22 +166,9 @@ def weight_bytes(name, said):
     if bits == 4 and kind == "float" and group in (16, 32):
         return bytes_of("nvfp4" if group == 16 else "mxfp4")
     if bits == 4 and kind == "int":
-        return bytes_of("gptq", group or 10**6, more=0 if said.get("symmetric", True) else 0.5)
+        return bytes_of("gptq", group or -1, more=0 if said.get("symmetric", True) else 0.5)
     raise ValueError(f"quantization_config.config_groups.{name}: num_bits={bits!r}, "
                      f"type={kind!r}: bytes of its weights are not known")
-
-
-def algorithm_bytes(algo, said):
-    """Bytes a weight of one of ModelOpt's algorithms."""
-    name = said_scheme(str(algo).replace("_AWQ", "")) if algo else ""
-    if not name:
-        raise ValueError(f"quant_algo={algo!r}: bytes of its weights are not known")
-    return bytes_of(name)
-
-
-def by_size(sizes):
-    """[(parts, bytes)] from {part: bytes}."""
-    return [([part for part in sizes if sizes[part] == size], size) for size in set(sizes.values())]
 
 
 def cache_dtype(quantisation):

@@ -100,7 +100,7 @@ T4 = Deployment(Model.named("Llama-2-7B"), "T4-16GB")
 
 
 def t4_share(weights=1, overhead=1, cache=1.0, card=T4.reported_bytes):
-    return (weights * T4.weight_bytes + overhead * (T4.activation_bytes + T4.outside_bytes)
+    return (weights * T4.weight_bytes + overhead * sum(T4.overheads.values())
             + cache * 2**30) / card
 
 

@@ -21,7 +21,7 @@ def exercise_1(answer):
 def exercise_2(answer):
     """The share of a T4 that Llama-2-7B and one sequence of 2,048 tokens need."""
     d = Deployment(Model.named("Llama-2-7B"), "T4-16GB")
-    cache, overhead = d.model.kv_bytes(2048), d.activation_bytes + d.outside_bytes
+    cache, overhead = d.model.kv_bytes(2048), sum(d.overheads.values())
     needed, card = d.weight_bytes + overhead + cache, d.reported_bytes
     listed = fact("gpus", "gpu", d.gpu)["memory_bytes"]
     if not 0 <= answer <= 1:
