@@ -10,7 +10,9 @@ def accounts(server, start=0):
     """The account of every iteration so far from `start` on: a row each, states in slots."""
     rows = server.history[start:]
     table = np.fromiter(rows, np.dtype(("int64", len(COLUMNS))), len(rows))
-    return pd.DataFrame(table, columns=COLUMNS)
+    running, waiting, used, final, asked, computed = table.T
+    states = dict(zip(STATES, server.memory.account(asked, final, used)))
+    return pd.DataFrame({"running": running, "waiting": waiting, **states, "computed": computed})
 
 
 def steady_state(server, drop=0.2):
@@ -33,7 +35,7 @@ def throughput_of(server, clock, drop=0.2):
     says: requests a second, requests at once (mean over time), milliseconds an iteration."""
     start = int(drop * len(server.history))
     seconds = np.array([clock.seconds(computed, used, running) for
-                        running, _, used, *_, computed in server.history[start:]])
+                        running, _, used, _, _, computed in server.history[start:]])
     running = np.array([row[0] for row in server.history[start:]])
     finished = sum(request.ends >= start for request in server.finished)
     return {"requests_per_s": float(finished / seconds.sum()),
@@ -46,8 +48,8 @@ def means_between(server, start_s, end_s):
     of the states as shares of the memory (0..1)."""
     ends, seconds = np.cumsum(server.iteration_s), np.array(server.iteration_s)
     inside = (ends > start_s) & (ends <= end_s)
-    table = accounts(server)[inside].to_numpy()
-    means = dict(zip(COLUMNS, np.average(table, axis=0, weights=seconds[inside])))
+    table = accounts(server)[inside]
+    means = dict(zip(table, np.average(table, axis=0, weights=seconds[inside])))
     return {"requests_at_once": means["running"],
             **{name: means[name] / server.memory.slots for name in STATES}}
 

@@ -13,7 +13,7 @@ class ReservedMemory:
         self.slots = positive_int("slots", slots)
         self.longest = positive_int("longest", longest)
         self.policy = policy
-        self.asked = 0
+        self.asked = 0  # slots
         self.allocator = allocator(slots)
         address = self.allocator.allocate(longest)
         if address is None:
@@ -33,9 +33,9 @@ class ReservedMemory:
         self.asked += size
         return True
 
-    def runs_out(self):
-        """Whether the next token of everyone may need more room than there is: never."""
-        return False
+    def quiet(self, n):
+        """How many of the next n iterations surely have room for a token of everyone: all."""
+        return n
 
     def grow(self, preempt):
         """One more token for every request: admission has made sure of the room."""
@@ -50,9 +50,9 @@ class ReservedMemory:
         """Where a running request lies: [(first slot, slots)] in logical order."""
         return [request.place]
 
-    def account(self, final, used):
-        """The states of all slots, given the tokens now and at the requests' ends."""
-        return account(self.slots, self.asked, final, used)
+    def account(self, asked, final, used):
+        """The states of all slots, given what was asked for and the requests' tokens."""
+        return account(self.slots, asked, final, used)
 
 
 class PageLimits:
@@ -72,11 +72,15 @@ class PageLimits:
         kept_back = self.kept_back if self.n_free < self.total_pages else 0
         return self.n_free - pages_for(n_tokens, self.page_size) >= kept_back
 
-    def account(self, final, used):
+    @property
+    def asked(self):
+        """Slots of the pages in use."""
+        return (self.total_pages - self.n_free) * self.page_size
+
+    def account(self, asked, final, used):
         """The states of all slots: the rest of a last page is internal fragmentation,
         as in the paper, and free pages are external."""
-        n_used = self.total_pages - self.n_free
-        return account(self.slots, n_used * self.page_size, used, used)
+        return account(self.slots, asked, used, used)
 
 
 class PlainPagedMemory(PageLimits):
@@ -102,9 +106,9 @@ class PlainPagedMemory(PageLimits):
         self.tables[request].append(request.n_tokens)
         return True
 
-    def runs_out(self):
-        """As `ReservedMemory.runs_out`; only looking at every request would tell."""
-        return True
+    def quiet(self, n):
+        """As `ReservedMemory.quiet`; only looking at every request would tell."""
+        return 0
 
     def grow(self, preempt):
         """One more token for every request. While no page is free for it, `preempt()` must
@@ -150,9 +154,14 @@ class PagedMemory(PageLimits):
         request.place = start, due
         return True
 
-    def runs_out(self):
-        """Whether the next token of everyone needs more pages than are free."""
-        return len(self._due[self._iteration % self.page_size]) > self.n_free
+    def quiet(self, n):
+        """How many of the next n iterations have a page for everyone who needs one."""
+        free = self.n_free
+        for i in range(n):
+            free -= len(self._due[(self._iteration + i) % self.page_size])
+            if free < 0:
+                return i
+        return n
 
     def grow(self, preempt):
         """One more token for every request; only those whose last page is full matter."""

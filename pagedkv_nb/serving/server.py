@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from itertools import cycle
 from math import inf
 
-from ..contiguous import STATES
 from ..parameter import positive_int
 
-
-COLUMNS = ("running", "waiting", *STATES, "computed")  # of a server's history
+# Of a server's history: requests; tokens now and at the requests' ends; slots; tokens
+COLUMNS = ("running", "waiting", "used", "final", "asked", "computed")
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +58,7 @@ class Server:
         self.finished = []
         self.history = []  # a row for each iteration: see `COLUMNS`
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
-        self._blocked = False  # the head of the queue found no room, none was freed since
+        self._blocked = False  # the queue found no room, or is empty; nothing has changed since
         self._source = cycle(pairs)
 
     def run(self, iterations):
@@ -87,34 +86,48 @@ class Server:
             admitted = [request for request in admitted if request.ends >= 0]  # not sent back
             computed += sum(request.n_tokens - 1 for request in admitted)  # a whole prompt
         self.used += running
-        states = self.memory.account(self.final, self.used)
-        self._note((running, len(self.waiting), *states, computed))
+        self._note(computed)
         finished = self._let_go() if self.iteration in self._ends else ()
         self.iteration += 1
         return admitted, finished
 
+    def _note(self, computed):
+        """Keep what an iteration had, which computed so many tokens."""
+        self.history.append((len(self.running), len(self.waiting), self.used, self.final,
+                             self.memory.asked, computed))
+        self._pass_time(computed, [self.used])
+
     def _coast(self, end):
-        """The same as steps up to `end`, while requests only write: the head of the queue has
-        no room, nobody comes or leaves, and no page is missing."""
+        """The same as steps up to `end`, while requests only write: nobody waits or the head of
+        the queue has no room, nobody comes or leaves, and no page is missing."""
+        if not self._blocked or self._someone_comes():
+            return
         running, waiting, memory = len(self.running), len(self.waiting), self.memory
-        while (self._blocked and self.iteration < end and self.iteration not in self._ends
-               and not self._someone_comes() and not memory.runs_out()):
+        event = self.iteration
+        while event < end and event not in self._ends:
+            event += 1
+        n = memory.quiet(event - self.iteration)
+        used = [self.used + running * i for i in range(1, n + 1)]
+        used = used[:self._pass_time(running, used)]
+        for tokens in used:
             memory.grow(self._preempt)
-            self.used += running
-            self._note((running, waiting, *memory.account(self.final, self.used), running))
-            self.iteration += 1
+            self.history.append((running, waiting, tokens, self.final, memory.asked, running))
+        self.used += running * len(used)
+        self.iteration += len(used)
+
+    def _pass_time(self, computed, used):
+        """How many of the next iterations pass before someone comes: all. Each computes so
+        many tokens, and there are `used` in each."""
+        return len(used)
 
     def _someone_comes(self):
         """Whether a request arrives in this iteration."""
         return self.arrivals is not None and self.iteration < len(self.arrivals)
 
-    def _note(self, row):
-        """Keep the account of an iteration."""
-        self.history.append(row)
-
-    def _arrive(self, count):
+    def _arrive(self, n):
         """The workload's next requests join the queue."""
-        for _ in range(count):
+        self._blocked = self._blocked and len(self.waiting) > 0
+        for _ in range(n):
             self.waiting.append(Request(self.arrived, *next(self._source), self.iteration))
             self.arrived += 1
 
@@ -123,11 +136,11 @@ class Server:
         admitted = []
         while request := self._head():
             request.n_tokens = request.n_tokens or request.prompt
-            self._blocked = not self.memory.admit(request)
-            if self._blocked:
+            if not self.memory.admit(request):
                 break
             self._start(self.waiting.popleft())
             admitted.append(request)
+        self._blocked = True
         return admitted
 
     def _head(self):

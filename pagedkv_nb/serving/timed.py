@@ -43,13 +43,16 @@ class TimedServer(Server):
         """Whether the next request is here by now."""
         return self.arrived < len(self.arrival_s) and self.arrival_s[self.arrived] <= self.now_s
 
-    def _note(self, row):
-        """Keep the account of an iteration, which takes what the clock says."""
-        super()._note(row)
-        running, _, used, *_, computed = row
-        seconds = self.clock.seconds(computed, used, running)
-        self.iteration_s.append(seconds)
-        self.now_s += seconds
+    def _pass_time(self, computed, used):
+        """As the server's: each iteration takes what the clock says."""
+        running = len(self.running)
+        for passed, tokens in enumerate(used, 1):
+            seconds = self.clock.seconds(computed, tokens, running)
+            self.iteration_s.append(seconds)
+            self.now_s += seconds
+            if self._someone_comes():
+                return passed
+        return len(used)
 
     def _arrive(self, count):
         """Requests join the queue, and their arrival is noted."""

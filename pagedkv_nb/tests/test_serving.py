@@ -138,10 +138,11 @@ def test_counted_pages_are_named_pages_step_by_step(workload, slots, page_size, 
 
 
 @settings(max_examples=150)
-@given(st.data(), workloads(), st.lists(st.integers(1, 40), min_size=1, max_size=5))
-def test_a_run_is_as_many_steps(data, workload, runs):
+@given(st.data(), workloads(), st.lists(st.integers(1, 40), min_size=1, max_size=5),
+       st.one_of(st.none(), st.lists(st.integers(0, 4), max_size=30)))
+def test_a_run_is_as_many_steps(data, workload, runs, arrivals):
     policy, slots = data.draw(st.sampled_from(list(POLICIES.values()))), data.draw(st.integers(64, 200))
-    at_once, in_turn = (Server(policy.memory(slots, 40), workload) for _ in range(2))
+    at_once, in_turn = (Server(policy.memory(slots, 40), workload, arrivals) for _ in range(2))
     for n in runs:
         at_once.run(n)
         for _ in range(n):

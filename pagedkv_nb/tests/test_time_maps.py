@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from matplotlib.colors import to_rgb
 
 from pagedkv_nb.contiguous import FirstFitAllocator
-from pagedkv_nb.serving import POLICIES, PlainPagedMemory, ReservedMemory, Server
+from pagedkv_nb.serving import POLICIES, PlainPagedMemory, ReservedMemory, Server, accounts
 from pagedkv_nb.study import style
 from pagedkv_nb.serving.occupancy import joined, record
 from pagedkv_nb.study.charts.time_maps import (PALETTE, few_of, letters, memory_through_time, pale,
@@ -44,11 +44,11 @@ def test_the_map_is_the_account_of_every_iteration(memory, pairs, before):
     for _ in range(before):
         server.step()
     owner, full = painted(record(server, 50), server.memory.slots, 50)
-    account = np.array(server.history)[before:]
-    assert (full.sum(axis=1) == account[:, 2]).all()
-    rounding = account[:, 4] if isinstance(server.memory, PlainPagedMemory) else 0
-    assert ((owner >= 0).sum(axis=1) >= account[:, 2] + account[:, 3] + rounding).all()
-    assert [len({*row} - {-1}) for row in owner.tolist()] == account[:, 0].tolist()
+    account = accounts(server, before)
+    assert (full.sum(axis=1) == account["used"]).all()
+    rounding = account["internal"] if isinstance(server.memory, PlainPagedMemory) else 0
+    assert ((owner >= 0).sum(axis=1) >= account["used"] + account["reserved"] + rounding).all()
+    assert [len({*row} - {-1}) for row in owner.tolist()] == account["running"].tolist()
     assert not full[owner < 0].any()
     assert isinstance(server.memory, (ReservedMemory, PlainPagedMemory))
 
