@@ -56,12 +56,13 @@ class Generator:
 
     def add(self, prompt, limit=128, n=1, temperature=0.0, seed=0):
         """Queue a prompt (token ids) for n answers of at most `limit` tokens; returns them.
-        ValueError if the whole pool could not hold one (its last token is never read)."""
+        ValueError if the whole pool could not hold one (its last token is never read), or for
+        a token that the vocabulary does not have."""
         longest = positive_int("prompt tokens", len(prompt)) + positive_int("limit", limit) - 1
         if pages_for(longest, self.pool.page_size) > self.pool.total_pages:
             raise ValueError(f"limit={limit}: a prompt of {len(prompt)} tokens and its answer do "
                              f"not fit {self.pool.total_pages} pages of {self.pool.page_size}")
-        first, *others = [Answer(list(prompt), limit, number("temperature", temperature),
+        first, *others = [Answer(self.model.known(prompt), limit, number("temperature", temperature),
                                  np.random.RandomState(seed + i))
                           for i in range(positive_int("n", n))]
         first.forks = others
@@ -90,10 +91,10 @@ class Generator:
         self._let_go()
 
     def _admit(self, answer):
-        """Take pages for all the tokens of an answer; False if too few would be left."""
+        """Take pages for all the tokens of an answer; False if too few would be left,
+        OutOfPages if nobody runs who will give some back."""
         tokens, size = answer.tokens, self.pool.page_size
-        kept_back = self.kept_back if self.running else 0
-        if self.pool.n_free - pages_for(len(tokens), size) < kept_back:
+        if self.running and self.pool.n_free - pages_for(len(tokens), size) < self.kept_back:
             return False
         if isinstance(self.pool, PrefixPool):
             answer.request = PrefixRequest(self.pool, len(tokens), page_keys(tokens, size))

@@ -1,5 +1,6 @@
 """A llama-like language model in NumPy, read from a GGUF file, whose K and V lie in pages."""
 from collections import Counter
+from os.path import isfile
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +34,11 @@ class LanguageModel:
         """The model in a GGUF file; without a path the one that `make model` fetches.
         ValueError in one line if it is missing, damaged, or not llama-like."""
         problem = f"{shown('model_path', str(path))}: "
-        try:
-            path = Path(path or FILE) if isinstance(path, str | Path) else None
-            there = path is not None and path.is_file()
-        except (OSError, ValueError):  # no name that a file could have
-            there = False
-        if not there:
+        if not isinstance(path, str | Path) or not isfile(path or FILE):
             raise ValueError(f"{problem}no file; `make model` fetches the study's model")
         try:
             from gguf import GGUFReader
-            return cls(**contents(GGUFReader(path), path.stem))
+            return cls(**contents(GGUFReader(path or FILE), Path(path or FILE).stem))
         except ImportError as error:
             raise ValueError(f"{problem}{error}; pip install 'pagedkv_nb[model]'") from None
         except Exception as error:  # gguf and tokenizers raise many kinds, even plain ones
@@ -62,9 +58,17 @@ class LanguageModel:
         return self.encode(f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n"
                            f"{question}<|im_end|>\n<|im_start|>assistant\n")
 
+    def known(self, tokens):
+        """Token ids as a list of ints; ValueError names one that the vocabulary does not have."""
+        return [positive_int(f"tokens[{i}]", token, len(self.embedding) - 1, least=0)
+                for i, token in enumerate(tokens)]
+
     def forward(self, batch, cache):
         """Append the tokens of each (request, tokens) and compute them; returns the logits
-        after the last token of each, (requests, vocab). OutOfPages changes nothing."""
+        after the last token of each, (requests, vocab). OutOfPages, and ValueError for a
+        token that the vocabulary does not have, change nothing."""
+        for _, tokens in batch:
+            self.known(tokens)
         check_room([(request, len(tokens)) for request, tokens in batch], cache.pool)
         for request, tokens in batch:
             cache.append(request, len(tokens))

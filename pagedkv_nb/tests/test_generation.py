@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 
 from pagedkv_nb.generation import Answer, Generator, beam_search
-from pagedkv_nb.paging import OutOfPages, PagePool, pages_for
+from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool, pages_for
 from pagedkv_nb.prefix import PrefixPool
 
-from .dense import alone, cache_for, dense, prompt, slow_beams, tiny
+from .dense import VOCAB, alone, cache_for, dense, prompt, slow_beams, tiny
 
 MODEL = tiny()
 POOLS = pytest.mark.parametrize("kind", [PagePool, PrefixPool])
@@ -209,3 +209,33 @@ def test_what_cannot_be_answered_is_not_queued(wrong):
         generator.add(**{"prompt": prompt(4), "limit": 3} | wrong)
     assert not generator.waiting and generator.pool.n_free == 10
     assert generator.add(prompt(4), limit=37) == list(generator.waiting)  # the longest that fits
+
+
+@pytest.mark.parametrize("kind", [PagePool, PrefixPool])
+@pytest.mark.parametrize("steps", [0, 3])
+def test_pages_that_somebody_else_holds_are_missed_in_one_line(kind, steps):
+    generator = Generator(MODEL, cache_for(MODEL, kind(4, 4)))
+    answer, = generator.add(prompt(4), limit=9)
+    for _ in range(steps):
+        generator.step()
+    others = PagedRequest(generator.pool)
+    others.append(4 * generator.pool.n_free)
+    with pytest.raises(OutOfPages, match=r"^[^\n]*pages?[^\n]*$"):
+        generator.run()
+    assert list(generator.waiting) == [answer] and not generator.running
+    others.free()
+    generator.run()
+    assert answer.written == alone(MODEL, tuple(answer.prompt), 9)[0]
+
+
+@pytest.mark.parametrize("bad", [-1, VOCAB, 2.5, True])
+def test_a_token_that_no_vocabulary_has_is_named_and_changes_nothing(bad):
+    cache = cache_for(MODEL, PagePool(10, 4))
+    generator, request = Generator(MODEL, cache), PagedRequest(cache.pool)
+    told = rf"^tokens\[2\]={bad}: must be a whole number, at least 0 and at most {VOCAB - 1}$"
+    for ask in (lambda: generator.add([1, 2, bad], limit=3), lambda: beam_search(MODEL, cache, [1, 2, bad], 2),
+                lambda: MODEL.forward([(request, [1, 2, bad])], cache)):
+        with pytest.raises(ValueError, match=told):
+            ask()
+    assert not generator.waiting and cache.pool.n_free == 10 and request.n_tokens == 0
+    MODEL.forward([(request, [0, VOCAB - 1])], cache)
