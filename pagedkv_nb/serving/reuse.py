@@ -44,11 +44,6 @@ def serve_prompts(prompts, pools, server_of=None):
     return found
 
 
-def pages_found(prompts, pool):
-    """Share of the full pages that are found, 0..1, when `pool` serves the prompts."""
-    return sum(serve_prompts(prompts, [pool])) / prompts.page_size / max(1, prompts.n_asked)
-
-
 def sessions(prompts):
     """The number of each prompt's conversation: those whose first two pages are equal (the
     first alone may be a system prompt that all share)."""

@@ -86,38 +86,33 @@ class Server:
             admitted = [request for request in admitted if request.ends >= 0]  # not sent back
             computed += sum(request.n_tokens - 1 for request in admitted)  # a whole prompt
         self.used += running
-        self._note(computed)
+        self.history.append((running, len(self.waiting), self.used, self.final,
+                             self.memory.asked, computed))
+        self._pass_time(computed, [self.used])
         finished = self._let_go() if self.iteration in self._ends else ()
         self.iteration += 1
         return admitted, finished
-
-    def _note(self, computed):
-        """Keep what an iteration had, which computed so many tokens."""
-        self.history.append((len(self.running), len(self.waiting), self.used, self.final,
-                             self.memory.asked, computed))
-        self._pass_time(computed, [self.used])
 
     def _coast(self, end):
         """The same as steps up to `end`, while requests only write: nobody waits or the head of
         the queue has no room, nobody comes or leaves, and no page is missing."""
         if not self._blocked or self._someone_comes():
             return
-        running, waiting, memory = len(self.running), len(self.waiting), self.memory
-        event = self.iteration
-        while event < end and event not in self._ends:
-            event += 1
-        n = memory.quiet(event - self.iteration)
+        last = self.iteration
+        while last < end and last not in self._ends:
+            last += 1
+        n, running = self.memory.quiet(last - self.iteration), len(self.running)
         used = [self.used + running * i for i in range(1, n + 1)]
-        used = used[:self._pass_time(running, used)]
-        for tokens in used:
-            memory.grow(self._preempt)
-            self.history.append((running, waiting, tokens, self.final, memory.asked, running))
-        self.used += running * len(used)
-        self.iteration += len(used)
+        for _ in range(self._pass_time(running, used)):
+            self.memory.grow(self._preempt)
+            self.used += running
+            self.history.append((running, len(self.waiting), self.used, self.final,
+                                 self.memory.asked, running))
+            self.iteration += 1
 
     def _pass_time(self, computed, used):
-        """How many of the next iterations pass before someone comes: all. Each computes so
-        many tokens, and there are `used` in each."""
+        """How many iterations pass until someone comes, of those that compute so many tokens
+        and have `used` in the memory: here all."""
         return len(used)
 
     def _someone_comes(self):
@@ -134,7 +129,10 @@ class Server:
     def _admit_while_there_is_room(self):
         """Let the head of the queue run, again and again; returns who came in."""
         admitted = []
-        while request := self._head():
+        while self.waiting or self.arrivals is None:
+            if not self.waiting:
+                self._arrive(1)
+            request = self.waiting[0]
             request.n_tokens = request.n_tokens or request.prompt
             if not self.memory.admit(request):
                 break
@@ -142,12 +140,6 @@ class Server:
             admitted.append(request)
         self._blocked = True
         return admitted
-
-    def _head(self):
-        """The request whose turn it is, or None if nobody waits."""
-        if not self.waiting and self.arrivals is None:
-            self._arrive(1)
-        return self.waiting[0] if self.waiting else None
 
     def _start(self, request):
         """A request that has its room begins to write."""

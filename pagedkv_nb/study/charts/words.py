@@ -7,27 +7,32 @@ from ..style import COLOURS, REQUEST_COLOURS, canvas, end_label, on
 def words_in_pages(table, title):
     """A row for each `page`, a box for each `slot` with its `word`: in the colour of the
     request that `holds` the page, dark if several do ("A B"); `copied_from` is marked."""
-    pages = list(dict.fromkeys(table["page"]))
+    pages = dict(iter(table.groupby("page", sort=False)))
     fig, ax = canvas(title, 0.5 + 0.36 * len(pages))
     names = sorted({name for holds in table["holds"] for name in holds.split()})
-    colours = dict(zip(names, REQUEST_COLOURS))
-    for row in table.itertuples():
-        colour = colours.get(row.holds, COLOURS["shared"]) if row.word else COLOURS["free"]
-        draw_slot(ax, row.slot, pages.index(row.page), row.word, colour)
-    for at, (page, rows) in enumerate(table.groupby("page", sort=False)):
-        first, width = rows.iloc[0], table["slot"].max() + 1
-        ax.text(-0.2, at + 0.5, f"page {page}", ha="right", va="center", size=8)
-        told = "shared" if " " in first["holds"] else first["holds"]
-        ax.text(width + 0.15, at + 0.5, told, va="center", size=8, weight="bold",
-                color=colours.get(first["holds"], COLOURS["shared"]))
-        if first["copied_from"] >= 0:
-            ax.add_patch(Rectangle((0, at + 0.03), rows["copied"].sum(), 0.94, fill=False,
-                                   lw=2, edgecolor=COLOURS["text"]))
-            ax.text(width + 0.6, at + 0.5, f"copied from {first['copied_from']}", va="center",
-                    size=7.5, color=COLOURS["faint"])
-    ax.set(xlim=(-1.6, table["slot"].max() + 3.6), ylim=(len(pages), 0))
+    colours, width = dict(zip(names, REQUEST_COLOURS)), table["slot"].max() + 1
+    for slot in table.itertuples():
+        colour = colours.get(slot.holds, COLOURS["shared"]) if slot.word else COLOURS["free"]
+        draw_slot(ax, slot.slot, [*pages].index(slot.page), slot.word, colour)
+    for row, slots in enumerate(pages.values()):
+        colour = colours.get(slots["holds"].iloc[0], COLOURS["shared"])
+        name_page(ax, row, slots, width, colour)
+    ax.set(xlim=(-1.6, width + 2.6), ylim=(len(pages), 0))
     ax.axis("off")
     return fig
+
+
+def name_page(ax, row, slots, width, colour):
+    """The number of a page beside its slots, who holds it, and what it was copied from."""
+    first, beside = slots.iloc[0], {"y": row + 0.5, "va": "center"}
+    ax.text(-0.2, s=f"page {first['page']}", ha="right", size=8, **beside)
+    holder = "shared" if " " in first["holds"] else first["holds"]
+    ax.text(width + 0.15, s=holder, size=8, weight="bold", color=colour, **beside)
+    if first["copied_from"] >= 0:
+        ax.add_patch(Rectangle((0, row + 0.03), slots["copied"].sum(), 0.94, fill=False, lw=2,
+                               edgecolor=COLOURS["text"]))
+        ax.text(width + 0.6, s=f"copied from {first['copied_from']}", size=7.5,
+                color=COLOURS["faint"], **beside)
 
 
 def draw_slot(ax, slot, row, word, colour):
