@@ -148,7 +148,7 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     (lambda: Clock.of(Model.named("32x32x128"), "A100-40GB"), "model='32x32x128': must be one"),
     (lambda: Clock(1, 1, 1, 0, 1), "bandwidth_bytes_per_s=0: must be more than 0"),
     (lambda: Clock(-1, 1, 1, 1, 1), "weight_bytes=-1: must be"),
-    (lambda: Clock.of(Model.named("OPT-13B"), "MI300X-192GB"), "its flops are not in gpus.csv"),
+    (lambda: Clock.of(Model.named("OPT-13B"), "RTX-PRO-5000-48GB"), "its flops are not in gpus.csv"),
     (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [1, 0.5]), "arrival_s[1]=0.5: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [-1]), "arrival_s[0]=-1.0: must be"),
