@@ -1,11 +1,18 @@
-"""Checks of what a user supplies: one line names the parameter, the value, what is allowed."""
+"""Checks of values and files a user supplies: one line names the parameter, the value, what is
+allowed."""
+import gzip
+import os
+import zlib
 from difflib import get_close_matches
 from numbers import Integral, Real
 
 
 def shown(name, value):
     """`name=value` for an error, cut if it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of so many digits
+        text = "a number of thousands of digits"
     return f"{name}={text if len(text) <= 80 else text[:77] + '...'}"
 
 
@@ -52,3 +59,36 @@ def choice(name, value, allowed):
         meant = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"{shown(name, value)}: must be one of {', '.join(allowed)}{meant}")
     return value
+
+
+def content_of(path, most):
+    """The bytes of a regular file, unzipped if it is zipped, read piece by piece; OSError for
+    what is no file, or has more than `most` of them."""
+    path, content = os.path.expanduser(path), bytearray()
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would never end
+        raise OSError(0, "it is no regular file")
+    with open(path, "rb") as file:
+        zipped = file.peek(2)[:2] == b"\x1f\x8b"
+        source = gzip.GzipFile(fileobj=file) if zipped else file
+        while piece := source.read(2**20):
+            content += piece
+            if len(content) > most:
+                raise OSError(0, f"it has more than {most:,} bytes" + " unpacked" * zipped)
+    return content
+
+
+def text_of(path, problem, most=2**26):
+    """The text of such a file (64 MiB); ValueError in one line begins with `problem`."""
+    try:
+        text = content_of(path, most).decode("utf-8-sig")
+        why = "it is empty" if not text.strip() else None
+        why = f"no text (byte {text.index(chr(0))})" if "\0" in text else why
+    except (EOFError, zlib.error):
+        why = "the gzip file ends too soon"
+    except UnicodeDecodeError as error:
+        why = f"no UTF-8 text (byte {error.start})"
+    except (OSError, ValueError) as error:  # absent, not a zip after all, no name of a file
+        why = getattr(error, "strerror", None) or error
+    if why:
+        raise ValueError(f"{problem}cannot be read: {why}")
+    return text

@@ -95,6 +95,8 @@ def test_users_own_traces(tmp_path):
         assert prompts.n_tokens == [6, 4] and [len(k) for k in prompts.keys] == [1, 1]
         assert prompts.n_distinct == 1
         assert prompts.seconds == ([0, 1.5] if name[0] in "ab" else [0, 1])
+    (tmp_path / "e.jsonl").write_text('{"text": "a\u2028b"}\n{"text": "c\\ud800 d"}')
+    assert read_prompts(str(tmp_path / "e.jsonl"), 4).n_tokens == [2, 2]
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress(forms["d.csv"].encode()))
     assert read_prompts(str(tmp_path / "d.csv.gz"), 4).keys == prompts.keys
 
@@ -105,6 +107,14 @@ BAD = {"x.csv": ("a,b\n1,2\n", "needs at least one row with hash_ids, tokens or 
        "l.jsonl": ('{"tokens": [1]}\n[1]\n', "row 2: must be an object"),
        "t.jsonl": ('{"tokens": [1, 2.5]}\n', r"row 1, tokens=\[1, 2.5\]: must be a list"),
        "w.csv": ('text\n a\n" "\n b\n', "row 2, text=' ': must be words|row 2, text=None: must be words"),
+       "u.csv": ("hash_ids\n1, 2, 3\n", "row 1: has more fields than the header; .* in quotes"),
+       "u2.csv": ("text,timestamp\nWell, no,5\n", "row 1: has more fields than the header"),
+       "u3.csv": ("hash_ids,input_length,timestamp\n[1, 2, 3]\n", r"row 1, hash_ids='\[1': must be a list"),
+       "u4.csv": ("text,Text\na,b\n", "column text is there twice"),
+       "a.json": ('["Well", "no"]', r'row 1: must be an object, {"column": value'),
+       "b.json": ('[{"text": "Well"},\n {"text": "no"},\n]', "is no JSON: .* line [23]"),
+       "h.jsonl": ('{"tokens": [1], "input_length": 1, "timestamp": %s}' % ("9" * 400), "row 1, timestamp=9+"),
+       "h2.jsonl": ('{"hash_ids": [1], "input_length": %s}' % ("9" * 4000), "row 1, input_length=9+"),
        "n.jsonl": ('{"hash_ids": [1, 2], "input_length": 3}\n', "row 1, hash_ids: 2 ids"),
        "i.jsonl": ('{"hash_ids": [1], "input_length": -3}\n', "row 1, input_length=-3"),
        "c.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [3, 2]}\n', "row 2, hash_ids: 2 follows 3"),

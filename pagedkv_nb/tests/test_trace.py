@@ -1,14 +1,16 @@
 """Traces as the world writes them, and files that are none."""
 import gzip
 import json
+import os
 import subprocess
 import sys
+import tracemalloc
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pagedkv_nb.traffic import read_workload
+from pagedkv_nb.traffic import read_workload, table
 
 from .conftest import ROOT
 
@@ -55,6 +57,60 @@ def test_columns_as_the_world_writes_them(tmp_path, name, text):
         assert (w.prompt.tolist(), w.output.tolist(), w.name) == ([3, 70], [5, 1], file)
 
 
+def test_arrivals_beyond_a_float_or_a_date_are_none(tmp_path):
+    for time in (10**400, -10**400, "9" * 400, [1], True, {"a": 1}, None, "262143-01-01", 10**30):
+        (tmp_path / "t.jsonl").write_text(lines(
+            {"input_length": 1, "output_length": 1, "timestamp": 0},
+            {"input_length": 1, "output_length": 1, "timestamp": time}))
+        (tmp_path / "a.jsonl").write_text(lines(
+            {"TIMESTAMP": "1677-10-01", "ContextTokens": 1, "GeneratedTokens": 1},
+            {"TIMESTAMP": "2262-01-01", "ContextTokens": 1, "GeneratedTokens": 1},
+            {"TIMESTAMP": time, "ContextTokens": 1, "GeneratedTokens": 1}))
+        far = read_workload(tmp_path / "t.jsonl", 0, None).arrival_s
+        assert far is None or time == 10**30
+        assert read_workload(tmp_path / "a.jsonl", 0, None).arrival_s is None
+
+
+def test_a_line_separator_inside_a_text_ends_no_line(tmp_path):
+    record = {"prompt_tokens": 3, "completion_tokens": 5, "text": "a\u2028b\u0085c"}
+    (tmp_path / "t.jsonl").write_text(json.dumps(record, ensure_ascii=False) + "\n" + json.dumps(record))
+    (tmp_path / "t.csv").write_text("text,prompt,output\na\u2028b\u0085c,3,5\nd,3,5\n")
+    for name in ("t.jsonl", "t.csv"):
+        assert read_workload(tmp_path / name, 0, None).prompt.tolist() == [3, 3]
+
+
+def test_fields_of_any_length_and_empty_ones_too_many(tmp_path):
+    (tmp_path / "t.csv").write_text(f"text,prompt,output\n{'x' * 200_000},3,5,\ny,70,1,,\n")
+    assert read_workload(tmp_path / "t.csv", 0, None).prompt.tolist() == [3, 70]
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "pipe.csv")
+    for name in ("pipe.csv", "zero.csv", "link.csv"):
+        with pytest.raises(ValueError, match="^workload=.*: cannot be read: it is no regular file$"):
+            read_workload(tmp_path / name, 0, None)
+
+
+def test_a_file_is_read_up_to_a_limit_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "MOST_BYTES", 2**22)
+    (tmp_path / "large.csv").write_bytes(b"prompt,output\n" + b"1,1\n" * 2**20)
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(bytes(2**28)))
+    for name in ("large.csv", "bomb.csv.gz"):
+        tracemalloc.start()
+        with pytest.raises(ValueError, match="it has more than 4,194,304 bytes"):
+            read_workload(tmp_path / name, 0, None)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+        tracemalloc.stop()
+
+
+def test_a_home_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "t.csv").write_text("prompt,output\n1,2\n")
+    assert read_workload("~/t.csv", 0, None).prompt.tolist() == [1]
+
+
 def test_usage_deep_inside_a_batch_file(tmp_path):
     (tmp_path / "batch.jsonl").write_text(lines(BATCH_LINE, BATCH_LINE))
     assert read_workload(tmp_path / "batch.jsonl", 0, None).output.tolist() == [5, 5]
@@ -85,16 +141,26 @@ def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
     ("a.csv", b"prompt,output\n", "at least one row"), ("a.csv", b"\n\n", "it is empty"),
     ("a.csv", b"", "it is empty"), ("a.csv.gz", gzip.compress(b"", mtime=0), "it is empty"),
     ("a.csv", b"prompt,output\n1,2\n3,nan\n", r"row 2, output=nan: must be a whole"),
-    ("a.csv", b"prompt,output\n1,2\n3\n", r"row 2, output=nan: must be a whole"),
+    ("a.csv", b"prompt,output\n1,2\n3\n", r"row 2, output=None: must be a whole"),
     ("a.csv", b"prompt,output\n1,-2\n", r"row 1, output=-2: must be a whole number, not negative"),
     ("a.csv", b"prompt,output\n1e10,2\n", r"row 1, prompt=1\S+: must be .* at most 1,000,000,000"),
     ("a.csv", b"prompt,output\n1,2\nx,2\n", "row 2, prompt=x: must be"),
     ("a.csv", b"prompt,output\nTrue,2\nTrue,2\n", "row 1, prompt=True: must be"),
-    ("a.csv", b"prompt,output\n1,\"2\n", "cannot be read|row 1"),
+    ("a.csv", b"prompt,output\n1,\"2\n", "unexpected end of data"),
+    ("a.csv", b"prompt,output\n1,2\n1,2,3\n", "row 2: has more fields than the header; .* in quotes"),
+    ("a.csv", b"prompt,output\n1,2,3,4\n5,6,7,8\n", "row 1: has more fields than the header"),
+    ("a.csv", b"prompt,Prompt,output\n1,2,3\n", "(?i)column prompt is there twice"),
+    ("a.csv", b"prompt,output,output\n1,2,3\n", "column output is there twice"),
+    ("a.csv", b"x" * 2**22, "found: x+$"), ("a.csv", b"x," * 2**20, "found: x, x, x"),
+    ("a.csv", b"prompt,output\n1," + b"9" * 5000, "row 1, output=9+: must be"),
+    ("a.json", b'{"prompt": [1], "PROMPT": [2], "output": [3]}', "(?i)column prompt is there twice"),
+    ("a.json", b'[{"prompt": 1, "output": 2},\n]', "is no JSON: Illegal trailing comma|is no JSON: Expecting value: line 2"),
+    ("a.jsonl", b'{"prompt": 1, "output": %s}' % (b"9" * 400), "row 1, output=9+: must be"),
+    ("a.jsonl", b'{"prompt": 1, "output": %s}' % (b"9" * 5000), "is no JSON: Exceeds the limit"),
     ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0", "no UTF-8 text .byte 0"), ("a.csv", b"a\0b\n", "no text .byte 1"),
     ("a.csv", "prompt,output\n1,2\n".encode("utf-16"), "no UTF-8 text"),
     ("a.csv.gz", gzip.compress(b"prompt,output\n1,2\n" * 99, mtime=0)[:40], "gzip file ends too soon"),
-    ("a.json", b'{"prompt": [1, 2', "row 1: is no JSON"), ("a.json", b"[]", "found: none"),
+    ("a.json", b'{"prompt": [1, 2', "is no JSON: Expecting .* line 1 column 17"), ("a.json", b"[]", "found: none"),
     ("a.json", b'{"prompt": [], "output": []}', "at least one row"),
     ("a.json", b"3", "row 1: must be an object"), ("a.json", b"null", "row 1: must be an object"),
     ("a.json", b'{"prompt": [1], "output": ["x"]}', "row 1, output=x"),
@@ -115,7 +181,7 @@ def test_what_is_no_trace_is_one_line_with_file_row_and_column(tmp_path, name, c
 
 def test_a_folder_and_nothing_are_one_line(tmp_path):
     (tmp_path / "folder.csv").mkdir()
-    for name, message in (("folder.csv", "Is a directory"), ("none.json.gz", "No such file")):
+    for name, message in (("folder.csv", "it is no regular file"), ("none.json.gz", "No such file")):
         with pytest.raises(ValueError, match=f"cannot be read: {message}"):
             read_workload(str(tmp_path / name), 1, None)
 

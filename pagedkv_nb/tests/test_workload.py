@@ -99,7 +99,7 @@ def test_all_column_names_in_both_formats(tmp_path, columns):
     ("prompt,answer\n1,2\n", "columns ContextTokens,GeneratedTokens or "),
     ("prompt,output\n1,2\n-3,4\n", "row 2, prompt=-3: must be a whole number"),
     ("prompt,output\n1,2\n3,4.5\n", "row 2, output=4.5: must be"),
-    ("prompt,output\n1,\n", "row 1, output=nan: must be"),
+    ("prompt,output\n1,\n", "row 1, output=None: must be"),
     ("prompt,output\nmany,2\n", "row 1, prompt=many: must be"),
     ("prompt,output\n1,inf\n", "row 1, output=inf: must be"),
     ('prompt,output\n"Write a poem about\nGPUs, and one about pages, too.",2\n',
@@ -114,8 +114,7 @@ def test_bad_files_are_one_clear_line(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.filterwarnings("ignore::pandas.errors.ParserWarning")
-def test_surplus_fields_do_not_shift_the_columns(tmp_path):
+def test_surplus_commas_do_not_shift_the_columns(tmp_path):
     (tmp_path / "t.csv").write_text("prompt,output\n1,2,\n3,4,\n")
     w = read_workload(tmp_path / "t.csv", 0, None)
     assert w.prompt.tolist() == [1, 3] and w.output.tolist() == [2, 4]

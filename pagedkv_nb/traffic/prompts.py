@@ -8,7 +8,7 @@ import pandas as pd
 from ..paging import pages_for
 from ..parameter import positive_int, shown
 from ..prefix import page_keys
-from .table import format_of, read_table
+from .table import MOST_TOKENS, floats, format_of, read_table
 
 TOKENS_PER_ID = 512  # that an id of Mooncake's stands for
 SHIPPED = ("conversation", "synthetic")
@@ -49,8 +49,8 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
         return shipped(trace, page_size)
     problem = f"{shown('trace', trace)}: "
     if not isinstance(trace, str) or not format_of(trace):
-        raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv or .jsonl "
-                         "file with hash_ids, tokens or text")
+        raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv, .jsonl or "
+                         ".json file with hash_ids, tokens or text")
     return own(trace, page_size, problem)
 
 
@@ -60,9 +60,8 @@ def own(trace, page_size, problem):
     if not set(table) & set(FIELDS) or table.empty:
         raise ValueError(f"{problem}needs at least one row with hash_ids, tokens or text; "
                          f"found: {', '.join(map(str, table))[:200]}")
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
     keys, n_tokens, parents = [], [], {}
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(table.to_dict("records"), 1):
         where = f"{problem}row {number}, "
         one, n = keyed(row, page_size, where)
         if row.get("hash_ids"):
@@ -106,7 +105,7 @@ def n_of_ids(row, content, page_size, where):
     if n is None:
         return len(content) * page_size
     n = int(n) if isinstance(n, str) and n.strip().isdecimal() else n  # from a CSV
-    needed = pages_for(positive_int(f"{where}input_length", n), page_size)
+    needed = pages_for(positive_int(f"{where}input_length", n, MOST_TOKENS), page_size)
     if len(content) != needed:
         raise ValueError(f"{where}hash_ids: {len(content)} ids for input_length={n}, "
                          f"must be {needed} at page_size={page_size}")
@@ -120,7 +119,9 @@ def listed(field, content):
         return content.split() if isinstance(content, str) else []
     try:
         if isinstance(content, str):
-            content = list(map(int, content.strip("[] ").replace(",", " ").split()))
+            text = content.strip()
+            text = text[1:-1] if text[:1] + text[-1:] == "[]" else text
+            content = list(map(int, text.replace(",", " ").split()))
     except ValueError:
         return []
     whole = isinstance(content, list) and all(type(x) is int for x in content)
@@ -139,7 +140,7 @@ def times(table, problem):
     """Seconds from the first arrival; a second apart if no row has a timestamp."""
     if "timestamp" not in table or table["timestamp"].isna().all():
         return [float(i) for i in range(len(table))]
-    seconds = pd.to_numeric(table["timestamp"], errors="coerce").astype(float) / 1000
+    seconds = floats(table["timestamp"]) / 1000
     bad = ~(seconds.abs() < 1e12) | (seconds.diff() < 0)
     if bad.any():
         row = int(bad.to_numpy().argmax())

@@ -1,12 +1,15 @@
 """Tables that users bring: CSV, JSONL or JSON, zipped or not, read as columns."""
 import csv
-import gzip
 import json
-import zlib
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
+
+from ..parameter import text_of
+
+MOST_BYTES = 2**31 - 1  # of a file, unpacked
+MOST_TOKENS = 10**9  # of a prompt or an output
 
 
 def format_of(name):
@@ -19,73 +22,65 @@ def read_table(path, problem, wanted, opened=lambda record: record):
     """The columns of a file that `wanted(columns)` names, as text from a CSV and as they are
     from JSON, whose records `opened` may unwrap. Without any of them the table is empty and
     has the columns found. ValueError in one line begins with `problem`."""
-    text = text_of(path, problem)
-    if format_of(path) == "csv":
-        return csv_table(text, problem, wanted)
-    return json_table(text, problem, wanted, opened)
-
-
-def text_of(path, problem):
-    """The text of a file, unzipped if it is zipped."""
+    text = text_of(path, problem, MOST_BYTES)
     try:
-        content = Path(path).read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-        text = content.decode("utf-8-sig")
-    except OSError as error:  # absent, a folder, not a zip after all
-        raise ValueError(f"{problem}cannot be read: {error.strerror or error}") from None
-    except (EOFError, zlib.error):
-        raise ValueError(f"{problem}cannot be read: the gzip file ends too soon") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{problem}cannot be read: no UTF-8 text (byte {error.start})") from None
-    if "\0" in text:
-        raise ValueError(f"{problem}cannot be read: no text (byte {text.index(chr(0))})")
-    if not text.strip():
-        raise ValueError(f"{problem}cannot be read: it is empty")
-    return text
+        columns, rows = (csv_rows(text, wanted) if format_of(path) == "csv" else
+                         json_rows(text, opened))
+        if not (names := wanted(columns)):
+            return pd.DataFrame(columns=columns)
+        plain = [str(column).strip().lower() for column in columns]
+        if twice := [name for name in names if plain.count(name.strip().lower()) > 1]:
+            raise ValueError(f"column {twice[0]} is there twice, capitals aside")
+        rows = [[None if row.get(name) == "" else row.get(name) for name in names] for row in rows]
+        return pd.DataFrame(rows, columns=names, dtype=object)
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{problem}{error}") from None
 
 
-def csv_table(text, problem, wanted):
-    """The wanted columns of a CSV as text; commas, semicolons or tabs, the first that gives
-    columns we want."""
-    header = next(line for line in text.splitlines() if line.strip())
-    split = {mark: next(csv.reader([header], delimiter=mark, skipinitialspace=True))
-             for mark in ",;\t"}
-    mark = next((mark for mark, columns in split.items() if wanted(columns)), None)
-    if mark is None:
-        return pd.DataFrame(columns=split[","])
-    try:
-        return pd.read_csv(StringIO(text), sep=mark, index_col=False, skipinitialspace=True,
-                           dtype=str, keep_default_na=False, na_values=[""],
-                           usecols=set(wanted(split[mark])).__contains__)
-    except (ValueError, csv.Error) as error:  # pandas' ParserError is one
-        raise ValueError(f"{problem}cannot be read: {' '.join(str(error).split())}") from None
+def csv_rows(text, wanted):
+    """(columns, rows) of a CSV: commas, semicolons or tabs, the first that gives columns we
+    want."""
+    csv.field_size_limit(MOST_BYTES)  # a prompt may be long
+    readers = [csv.DictReader(StringIO(text.lstrip("\r\n"), None), delimiter=mark, strict=True,
+                              skipinitialspace=True) for mark in ",;\t"]
+    reader = next((one for one in readers if wanted(one.fieldnames)), readers[0])
+    return reader.fieldnames, whole_rows(reader)
 
 
-def json_table(text, problem, wanted, opened):
-    """The wanted columns of JSON: a list of objects, one object, or an object a line."""
+def whole_rows(reader):
+    """The rows of a CSV as mappings; ValueError at one with more fields than the header."""
+    for number, row in enumerate(reader, 1):
+        if any(row.get(None, ())):
+            raise ValueError(f"row {number}: has more fields than the header; a text or list "
+                             "with commas must stand in quotes")
+        yield row
+
+
+def json_rows(text, opened):
+    """(columns, rows) of JSON: a list of objects, one object, or an object a line."""
     try:
         whole = json.loads(text)
     except RecursionError:
-        raise ValueError(f"{problem}cannot be read: nested too deeply") from None
-    except ValueError:
-        whole = [parsed(line, row, problem) for row, line in
-                 enumerate(filter(str.strip, text.splitlines()), 1)]
+        raise ValueError("cannot be read: nested too deeply") from None
+    except ValueError as error:
+        lines = filter(str.strip, text.split("\n"))
+        whole = [parsed(line, row, error) for row, line in enumerate(lines, 1)]
     records = [opened(record) for record in (whole if isinstance(whole, list) else [whole])]
     for row, record in enumerate(records, 1):
         if not isinstance(record, dict):
-            raise ValueError(f"{problem}row {row}: must be an object")
-    columns = list(dict.fromkeys(name for record in records for name in record))
-    names = wanted(columns)
-    if not names:
-        return pd.DataFrame(columns=columns)
-    return pd.DataFrame([[record.get(name) for name in names] for record in records],
-                        columns=names, dtype=object)
+            raise ValueError(f'row {row}: must be an object, {{"column": value, ...}}')
+    return list(dict.fromkeys(name for record in records for name in record)), records
 
 
-def parsed(line, row, problem):
-    """One line of JSON."""
+def parsed(line, row, error):
+    """One line of JSON; if it is the first, `error` tells what ails the whole."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
-        raise ValueError(f"{problem}row {row}: is no JSON: {line[:40]}") from None
+        told = f"row {row}: is no JSON: {line[:40]}" if row > 1 else f"is no JSON: {error}"
+        raise ValueError(told) from None
+
+
+def floats(column):
+    """A column as floats, NaN where there is no number (true is no 1)."""
+    return pd.to_numeric(column.astype(str), errors="coerce").astype(float)

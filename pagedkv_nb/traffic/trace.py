@@ -2,9 +2,7 @@
 import numpy as np
 import pandas as pd
 
-from .table import read_table
-
-MOST_TOKENS = 10**9  # of a prompt or an output
+from .table import MOST_TOKENS, floats, read_table
 
 # Columns of prompt, output and arrival, and the arrival's unit in seconds, as the world writes
 # them; case does not matter.
@@ -72,9 +70,7 @@ def one_after_another(column):
 def token_counts(column, problem):
     """A column as whole numbers of at least 1 (servers write at least one token a
     request); ValueError names the first row that is negative, fractional or no number."""
-    if column.dtype == object:  # true is no 1
-        column = column.mask(column.map(type) == bool, "true or false")
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    numbers = floats(column)
     bad = ~((numbers >= 0) & (numbers <= MOST_TOKENS) & (numbers % 1 == 0))
     if bad.any():
         row = int(bad.to_numpy().argmax())
@@ -90,5 +86,5 @@ def arrivals(column, unit):
         dates = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
         seconds = (dates - dates.min()).dt.total_seconds().to_numpy(float)
     else:
-        seconds = pd.to_numeric(column, errors="coerce").to_numpy(float) * unit
+        seconds = floats(column).to_numpy() * unit
     return seconds - seconds.min() if np.isfinite(seconds).all() else None
