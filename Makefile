@@ -47,7 +47,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 .PHONY: all test test-all model run sweep lab student slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
-	@$(PYTHON) -m pagedkv_nb.study.run --only $$ONLY
+	@$(PYTHON) -m pagedkv_nb.study.run --only "$$ONLY"
 	@$(PYTHON) -m pagedkv_nb.study.course derived
 
 test: $(READY)  ## test the package and the stored notebooks

@@ -61,33 +61,28 @@ def choice(name, value, allowed):
     return value
 
 
-def content_of(path, most):
-    """The bytes of a regular file, unzipped if it is zipped, read piece by piece; OSError for
-    what is no file, or has more than `most` of them."""
-    path, content = os.path.expanduser(path), bytearray()
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would never end
-        raise OSError(0, "it is no regular file")
-    with open(path, "rb") as file:
-        zipped = file.peek(2)[:2] == b"\x1f\x8b"
-        source = gzip.GzipFile(fileobj=file) if zipped else file
-        while piece := source.read(2**20):
-            content += piece
-            if len(content) > most:
-                raise OSError(0, f"it has more than {most:,} bytes" + " unpacked" * zipped)
-    return content
-
-
 def text_of(path, problem, most=2**26):
-    """The text of such a file (64 MiB); ValueError in one line begins with `problem`."""
+    """The text of a regular file of at most so many bytes (64 MiB), unzipped if it is zipped,
+    read piece by piece; ValueError in one line begins with `problem`."""
+    path, content = os.path.expanduser(path), bytearray()
     try:
-        text = content_of(path, most).decode("utf-8-sig")
-        why = "it is empty" if not text.strip() else None
-        why = f"no text (byte {text.index(chr(0))})" if "\0" in text else why
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe would never end
+            raise OSError(0, "it is no regular file")
+        with open(path, "rb") as file:
+            zipped = file.peek(2)[:2] == b"\x1f\x8b"
+            source = gzip.GzipFile(fileobj=file) if zipped else file
+            while piece := source.read(2**20):
+                content += piece
+                if len(content) > most:
+                    raise OSError(0, f"it has more than {most:,} bytes" + zipped * " unpacked")
+        text = content.decode("utf-8-sig")
+        zero = text.find("\0")
+        why = "it is empty" if not text.strip() else zero >= 0 and f"no text (byte {zero})"
     except (EOFError, zlib.error):
         why = "the gzip file ends too soon"
     except UnicodeDecodeError as error:
         why = f"no UTF-8 text (byte {error.start})"
-    except (OSError, ValueError) as error:  # absent, not a zip after all, no name of a file
+    except (OSError, ValueError) as error:  # absent, no zip after all, no name of a file
         why = getattr(error, "strerror", None) or error
     if why:
         raise ValueError(f"{problem}cannot be read: {why}")

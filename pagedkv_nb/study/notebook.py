@@ -29,13 +29,14 @@ class Figures:
     def __init__(self, folder=""):
         """Only show if `folder` is empty; ValueError if it cannot be a folder."""
         try:
-            possible = Path(folder).is_dir() or not Path(folder).exists()
-        except (OSError, TypeError, ValueError):  # too long, no text, a null byte
+            place = Path(folder).expanduser()
+            possible = place.is_dir() or not place.exists()
+        except (OSError, RuntimeError, TypeError, ValueError):  # too long, no text, a null byte
             possible = False
         if not isinstance(folder, str) or not possible:
             told = "must be a folder, or empty for no files"
             raise ValueError(f"{shown('figures_dir', folder)}: {told}")
-        self.folder = Path(folder) if folder else None
+        self.folder = place if folder else None
 
     def show(self, fig, name, alt, data):
         """Display a figure with its alt text; with a folder also write NAME.svg, .png and

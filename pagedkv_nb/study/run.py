@@ -5,6 +5,7 @@
 """
 import os
 import shlex
+import signal
 import sys
 import tempfile
 from ast import literal_eval
@@ -19,7 +20,7 @@ sys.modules["rfc3987_syntax"] = None
 
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
-from psutil import pid_exists  # noqa: E402
+from psutil import Process, pids  # noqa: E402
 
 from ..generation.language_model import FILE  # noqa: E402
 from .notebook import write_together  # noqa: E402
@@ -28,18 +29,22 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 
 
-def notebooks(only=()):
-    """The paths of the notebooks, or of those whose numbers are given."""
-    return [path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-            if not only or path.stem[:2] in only]
+def notebooks(only=(), what="ONLY"):
+    """The paths of all notebooks, or of those of some numbers or names; ValueError for others."""
+    known = {path: {path.stem, path.stem[:2], path.stem[:2].lstrip("0")}
+             for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
+    if set(only) - set().union(*known.values()):
+        raise ValueError(f"{what}={' '.join(only)}: must be one of {', '.join(p.stem for p in known)}")
+    return [path for path, names in known.items() if not only or names & set(only)]
 
 
-def chosen(number):
-    """The path of the notebook of that number, and its parameters; ValueError if there is none."""
-    path = next((p for p in notebooks() if number and p.stem.startswith(number)), None)
-    if path is None:
-        raise ValueError(f"NB={number}: must be one of {', '.join(p.stem for p in notebooks())}")
-    return path, papermill.inspect_notebook(path)
+def stoppable(told):
+    """From now on Ctrl-C says so and ends at once, with all processes that were started."""
+    def stop(*_):
+        for child in Process().children(recursive=True):
+            child.kill()
+        os._exit(print(told, file=sys.stderr) or 130)
+    signal.signal(signal.SIGINT, stop)
 
 
 @contextmanager
@@ -58,10 +63,11 @@ def workplace():
 
 def clear():
     """Remove the files and folders `.NAME.PID.part` of processes that run no more."""
-    for part in (*BUILD.glob(".*.part"), *BUILD.glob("figures/*/.*.part"),
-                 *ROOT.glob("*/.*.part"), *ROOT.glob("course/*/.*.part")):
-        pid = int(part.suffixes[-2][1:])
-        if pid == os.getpid() or not pid_exists(pid):
+    others, places = set(map(str, pids())) - {str(os.getpid())}, ("*", "course/*", "build/figures/*")
+    for part in (p for place in places for p in ROOT.glob(f"{place}/.*.*.part")):
+        if (pid := part.name.split(".")[-2]).isdecimal() and pid not in others:
+            if BUILD not in part.parents:
+                print(f"{located(part)}: a run was killed while it wrote; `make` heals it")
             rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
 
 
@@ -72,8 +78,7 @@ def execute(path, folder, parameters, progress_bar=False):
         return papermill.execute_notebook(
             path, folder / path.name, parameters, kernel_name="python3", record_timing=False,
             progress_bar=progress_bar, request_save_on_cell_execute=False,
-            coalesce_streams=True,  # a print may arrive in pieces
-            shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"])
+            coalesce_streams=True, shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"])
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{error.ename}: {error.evalue}") from None
 
@@ -114,8 +119,9 @@ def regenerate(path, work, position):
 
 def run_one(number, assignments):
     """Run one notebook with other parameters into build/ and say where all of it lies."""
-    path, known = chosen(number)
-    parameters, end = assigned(assignments, known), BUILD / "figures" / path.stem
+    path, = notebooks([number], "NB")
+    parameters = assigned(assignments, papermill.inspect_notebook(path))
+    end = BUILD / "figures" / path.stem
     with workplace() as work:
         try:
             nb, files = drawn(path, work / path.stem, parameters, end)
@@ -125,32 +131,25 @@ def run_one(number, assignments):
             raise RuntimeError(failed(path.stem, work, error)) from None
     for old in set(end.glob("*.*")) - set(files):
         old.unlink()
-    figures = Path(parameters.get("figures_dir") or end).glob(f"{path.stem[:2]}*.*")
-    told = [located(file) for file in (BUILD / path.name, *sorted(figures))]
-    print(*told, "", *answers(nb), sep="\n", end="")
+    figures = Path(parameters.get("figures_dir") or end).expanduser().glob(f"{path.stem[:2]}*.*")
+    answers = [output.text for cell in nb.cells if "answer" in cell.metadata.get("tags", [])
+               for output in cell.outputs if output.output_type == "stream"]
+    print(*map(located, (BUILD / path.name, *sorted(figures))), "", *answers, sep="\n", end="")
 
 
 def assigned(texts, known):
-    """{name: value} of texts NAME=VALUE, each value a Python literal or else text; ValueError
-    for a name that is not known."""
+    """{name: value} of texts NAME=VALUE, values as Python literals or else text; or ValueError."""
     values = dict(text.partition("=")[::2] for text in texts)
     for name, value in values.items():
-        if name not in known:
-            raise ValueError(f"{name}: must be NAME=VALUE with a name of {', '.join(known)}")
+        if name not in known or sum(text.startswith(f"{name}=") for text in texts) != 1:
+            raise ValueError(f"{name}: must be NAME=VALUE, once, with a name of {', '.join(known)}")
         with suppress(ValueError, SyntaxError):
             values[name] = literal_eval(value)
     return values
 
 
-def answers(nb):
-    """The text that the cells tagged `answer` printed."""
-    return [output.text for cell in nb.cells if "answer" in cell.metadata.get("tags", [])
-            for output in cell.outputs if output.output_type == "stream"]
-
-
 def normalised(nb):
-    """The notebook as it is stored: without injected cell and execution metadata, its
-    cells numbered from 1; changes it in place."""
+    """The notebook as it is stored, with no trace of its run; changes it in place."""
     nb.cells = [c for c in nb.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     for count, cell in enumerate((c for c in nb.cells if c.cell_type == "code"), 1):
         for numbered in (cell, *(o for o in cell.outputs if "execution_count" in o)):
@@ -189,12 +188,13 @@ def main(arguments):
     """Run all or one; returns the exit code. What is refused, by a disk too, is one line."""
     try:
         if arguments == ["--make"]:  # no shell has read these
-            arguments = [os.environ["NB"], *shlex.split(os.environ["P"])]
+            return run_one(os.environ["NB"], shlex.split(os.environ["P"]))
         first, *others = arguments or ["--only"]
-        return run_all(others) if first == "--only" else run_one(first, others)
+        return run_all(" ".join(others).split()) if first == "--only" else run_one(first, others)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(plain_error(error))
 
 
 if __name__ == "__main__":
+    stoppable("stopped")
     sys.exit(main(sys.argv[1:]))

@@ -2,78 +2,63 @@
 
     python -m pagedkv_nb.study.sweep 05 grid.yml [tcp://host:8786]
 
-A grid is a mapping whose lists multiply, or a list of such mappings:
-
-    - model: [Llama-2-7B, Llama-3.1-8B]
-      gpu: [A100-80GB, H100-80GB]
-    - {model: Llama-3.1-70B, gpu: H100-80GB, n_gpus: 4}
-
 Each figure's csv comes out as one table over all points, the parameters as columns.
 """
+import asyncio
 import json
+import os
 import sys
+import tempfile
+from contextlib import contextmanager, nullcontext, suppress
 from hashlib import sha256
 from io import StringIO
-from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import pandas as pd
-import yaml
+import papermill
 
+from .grid import files_of, read_grid
 from .notebook import csv, write_together
-from .run import BUILD, ROOT, chosen, execute, located, plain_error
+from .run import BUILD, execute, located, notebooks, plain_error, stoppable, workplace
+
+PACKAGE = Path(__file__).parents[1]
+SAME = "must have this version of pagedkv_nb, with the extras run and sweep"
 
 
-def points_of(grid, known):
-    """The points of a grid as mappings, in order, none twice; ValueError for what is no
-    grid, no parameter, or an empty list."""
-    points, allowed = [], [name for name in known if name != "figures_dir"]
-    for part in grid if isinstance(grid, list) and grid else [grid]:
-        if not isinstance(part, dict) or not part:
-            raise ValueError(f"{part!r}: must be a mapping of parameters to values or lists")
-        for name, values in part.items():
-            if name not in allowed:
-                raise ValueError(f"{name}: must be one of {', '.join(allowed)}")
-            if values in (None, []):
-                raise ValueError(f"{name}={values}: must be a value or a list of some")
-        lists = [v if isinstance(v, list) else [v] for v in part.values()]
-        points += [dict(zip(part, values)) for values in product(*lists)]
-    return list({json.dumps(p, sort_keys=True, default=str): p for p in points}.values())
+def code_of(path):
+    """The bytes of a notebook with nothing but its code."""
+    nb = json.loads(path.read_text())
+    nb["cells"] = [c | {"outputs": []} for c in nb["cells"] if c["cell_type"] == "code"]
+    return json.dumps(nb).encode()
 
 
-def read_grid(path, known):
-    """The points of a YAML file; ValueError with one line that names the file."""
-    try:
-        return points_of(yaml.safe_load(Path(path).read_text()), known)
-    except OSError as error:
-        raise ValueError(f"GRID={path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"GRID={path}: {plain_error(error)}") from None
+def digest(contents):
+    """One hash of several contents, in order."""
+    return sha256(b"".join(sha256(content).digest() for content in contents)).hexdigest()
 
 
-def files_of(point):
-    """The contents of the files that a point names, by parameter: they travel with it."""
-    paths = {name: Path(value) for name, value in point.items() if isinstance(value, str)}
-    return {name: path.read_bytes() for name, path in paths.items() if path.is_file()}
+def package_key():
+    """A hash of the package as it is here, its data included."""
+    paths = {path.relative_to(PACKAGE): path for path in PACKAGE.rglob("[!.]*.*")}
+    return digest(paths[p].read_bytes() for p in sorted(paths)
+                  if paths[p].is_file() and not {"tests", "__pycache__"} & set(p.parts))
 
 
-def key_of(notebook, point, files):
-    """What a point's result depends on: notebook, package, parameters and their files."""
-    package = [path for path in sorted((ROOT / "pagedkv_nb").rglob("*.*"))
-               if path.is_file() and not {"tests", "__pycache__"} & set(path.parts)]
-    cells = [c["source"] for c in json.loads(notebook)["cells"] if c["cell_type"] == "code"]
-    read = [sha256(x).hexdigest() for x in (*(p.read_bytes() for p in package), *files.values())]
-    told = json.dumps([cells, point, read], sort_keys=True, default=str)
-    return sha256(told.encode()).hexdigest()[:16]
+def key_of(package, notebook, point, files):
+    """What a point's result depends on: package, notebook, parameters and their files."""
+    told = "\n".join([package, json.dumps(point, sort_keys=True), *files])
+    return digest([told.encode(), notebook, *files.values()])[:16]
 
 
-def run_point(name, notebook, point, files):
+def run_point(key, name, notebook, point, files):
     """Run one point wherever this is, in a folder of its own; returns a mapping: the csv
-    of each figure, seconds, and the one line of an error, or ""."""
-    start, tables, error = perf_counter(), {}, ""
-    with TemporaryDirectory() as folder:
+    of each figure, seconds, and the one line of an error, or "". Its key must be ours."""
+    start, tables, error = perf_counter(), {}, f"this worker {SAME}"
+    with suppress(ImportError, ValueError):  # not in a worker: anywhere
+        from distributed import get_worker
+        tempfile.tempdir = get_worker().local_directory  # which Dask clears
+    with tempfile.TemporaryDirectory() as folder:
         folder, given = Path(folder), dict(point)
         (folder / name).write_bytes(notebook)
         for parameter, content in files.items():
@@ -81,30 +66,48 @@ def run_point(name, notebook, point, files):
             write_together({sent: content})
             given[parameter] = str(sent)
         try:
-            execute(folder / name, folder / "run", given | {"figures_dir": str(folder / "made")})
-            tables = {p.stem: p.read_text() for p in sorted((folder / "made").glob("*.csv"))}
+            if key == key_of(package_key(), notebook, point, files):
+                execute(folder / name, folder / "run", given | {"figures_dir": str(folder / "made")})
+                made, error = sorted((folder / "made").glob("*.csv")), ""
+                tables = {path.stem: path.read_text() for path in made}
         except Exception as failure:
             error = plain_error(failure).replace(f"{folder}/", "")
     return {"tables": tables, "error": error, "seconds": round(perf_counter() - start, 1)}
 
 
+@contextmanager
 def cluster(address):
-    """A Dask client: of the scheduler at that address, or of two worker processes here."""
+    """A Dask client: of the scheduler at that address, or of two worker processes here;
+    ValueError in one line if none answers, or a worker has not this very package."""
     try:
-        from distributed import Client
-        return Client(address, timeout=10) if address else Client(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR")
+        from distributed import Client, Security
+        from distributed.comm import connect
     except ImportError:
         raise ValueError("a sweep needs dask: pip install 'pagedkv_nb[sweep]'") from None
-    except OSError as error:
-        raise ValueError(f"SCHEDULER={address}: {plain_error(error)}") from None
+    problem, here = f"SCHEDULER={address.strip()}: ", {"n_workers": 2, "threads_per_worker": 1,
+                                               "dashboard_address": None, "silence_logs": "ERROR"}
+    with nullcontext() if address else workplace() as work:
+        try:
+            if address:  # a client would wait for ever
+                secured = Security().get_connection_args("client")
+                asyncio.run(asyncio.wait_for(connect(address, **secured), 20))
+            client = Client(address, timeout=10) if address else Client(local_directory=work, **here)
+            workers = client.run(package_key, on_error="return")
+        except Exception as error:  # whatever it is that answers
+            raise ValueError(f"{problem}no Dask scheduler answers: {plain_error(error)}") from None
+        with client:
+            strange = [worker for worker, key in workers.items() if key != package_key()]
+            if strange or not workers:
+                raise ValueError(f"{problem}{(strange or ['a worker, there is none,'])[0]} {SAME}")
+            yield client
 
 
 def run_points(path, missing, folder, address):
     """Run the points that are missing, {key: (point, files)}, and keep each as it comes."""
     with cluster(address) as client:
         from distributed import as_completed
-        futures = [client.submit(run_point, path.name, path.read_bytes(), *work, key=key,
+        notebook = code_of(path)
+        futures = [client.submit(run_point, key, path.name, notebook, *work, key=key,
                                  pure=False, retries=3) for key, work in missing.items()]
         for done, (future, result) in enumerate(
                 as_completed(futures, with_results=True, raise_errors=False), 1):
@@ -138,18 +141,22 @@ def gather(points, results):
 
 
 def run_grid(number, grid, address=""):
-    """Run what is missing of a grid and gather all of it into build/sweep/NAME/; returns the
-    exit code, 1 if a point fails."""
-    path, known = chosen(number)
-    folder = BUILD / "sweep" / Path(grid).stem
-    work = [(point, files_of(point)) for point in read_grid(grid, known)]
-    keyed = {key_of(path.read_bytes(), *item): item for item in work}
+    """Run what is missing of a grid and gather all of it into build/sweep/NOTEBOOK/GRID/;
+    returns the exit code, 1 if a point fails."""
+    path, = notebooks([number], "NB")
+    points = read_grid(grid, papermill.inspect_notebook(path))
+    folder, work = BUILD / "sweep" / path.stem / Path(grid).stem, [(p, files_of(p)) for p in points]
+    version, notebook = package_key(), code_of(path)
+    keyed = {key_of(version, notebook, *item): item for item in work}
     missing = {k: item for k, item in keyed.items() if kept(folder / "points", k)["error"]}
     print(f"{len(work)} points, {len(missing)} to run", flush=True)
     if missing:
         run_points(path, missing, folder / "points", address)
-    tables = gather([p for p, _ in work], [kept(folder / "points", key) for key in keyed])
-    write_together({folder / f"{name}.csv": csv(table) for name, table in tables.items()})
+    tables = gather(points, [kept(folder / "points", key) for key in keyed])
+    files = {folder / f"{name}.csv": csv(table) for name, table in tables.items()}
+    write_together(files)
+    for old in set(folder.glob("*.csv")) - set(files):
+        old.unlink()
     n_failed = sum(tables["points"]["error"] != "")
     print(f"{located(folder)}: {', '.join(f'{name}.csv' for name in tables)}"
           f"; {n_failed} of {len(work)} points failed")
@@ -157,9 +164,8 @@ def run_grid(number, grid, address=""):
 
 
 if __name__ == "__main__":
+    stoppable("stopped; the same command goes on from here")
     try:
         sys.exit(run_grid(*sys.argv[1:]))
     except (ValueError, OSError) as error:
         sys.exit(plain_error(error))
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on from here")

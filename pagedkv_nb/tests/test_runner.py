@@ -1,8 +1,11 @@
 """The commands a person uses, run as that person runs them."""
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +13,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 import papermill.cli
 import pytest
+from psutil import pid_exists
 
 from pagedkv_nb.study import run
 from pagedkv_nb.study.notebook import Figures, write_together
@@ -41,8 +45,11 @@ def build(tmp_path, monkeypatch):
 @pytest.mark.parametrize("number, arguments, message", [
     ("", [], "NB=: must be one of 01_sizing, 02_naive_waste"),
     ("99", [], "NB=99: must be one of 01_sizing"),
-    ("05", ["page_sise=3"], "page_sise: must be NAME=VALUE with a name of batch_sizes, max_seq_len"),
-    ("05", ["32"], "32: must be NAME=VALUE"),
+    ("0", [], "NB=0: must be one of 01_sizing"), ("01_s", [], "NB=01_s: must be one of 01_sizing"),
+    ("05", ["page_sise=3"], "page_sise: must be NAME=VALUE, once, with a name of batch_sizes, max_seq_len"),
+    ("05", ["seed=7", "seed=8"], "seed: must be NAME=VALUE, once"),
+    ("05", ["32"], "32: must be NAME=VALUE"), ("--only", ["99"], "ONLY=99: must be one of 01_sizing"),
+    ("--only", ["05", "*"], "ONLY=05 *: must be one of"), ("--only", ["05 x"], "ONLY=05 x: must be one of"),
 ])
 def test_unknown_notebooks_and_parameters_are_refused(build, capsys, number, arguments, message):
     assert message in refused(number, *arguments)
@@ -115,17 +122,53 @@ def test_help_explains_every_parameter(capsys):
     assert "page_size: int (default 16)" in out and "tokens a page (vLLM's default)" in out
 
 
+def test_a_notebook_is_chosen_by_its_number_or_its_name():
+    for only in (["5"], ["05"], ["05_batch_sweep"], ["5", "05"]):
+        assert [p.stem for p in run.notebooks(only)] == ["05_batch_sweep"]
+    assert [p.stem[:2] for p in run.notebooks(["10", "3"])] == ["03", "10"]
+    assert len(run.notebooks()) == 10
+
+
 def test_values_are_literals_or_text():
     texts = ["3", "3.5", "1e3", "[1, 2]", "azure_conv", "a/b=c.csv", "True"]
     values = run.assigned([f"{i}={text}" for i, text in enumerate(texts)], "0123456")
     assert list(values.values()) == [3, 3.5, 1000.0, [1, 2], "azure_conv", "a/b=c.csv", True]
 
 
-def test_make_hands_values_over_unread_by_a_shell(tmp_path):
-    value = "x=$(shell touch A) $(touch A) ;touch A `touch A` 'one word'".replace("A", str(tmp_path / "a"))
-    told = subprocess.run(["make", "run", f"PYTHON={sys.executable}", "READY=", "NB=05", f"P={value}"],
-                          cwd=ROOT, text=True, capture_output=True).stderr
-    assert told.startswith("x: must be NAME=VALUE") and not list(tmp_path.iterdir())
+HOSTILE = ["; touch A", "$(touch A)", "`touch A`", "$(shell touch A)", "${shell touch A}", "$$(touch A)", "| touch A",
+           "&& touch A", "& touch A", "\ntouch A\n", "' ; touch A ; '", '" ; touch A ; "', "\\$(touch A)", "> A",
+           "$(info x)$(file >A,x)", "{touch,A}", "<(touch A)", "%s $(eval $(shell touch A))", "# $(shell touch A)",
+           "--make", "--only", "-x", "$(MAKE) clean", "\x1b[31m", "05;touch A", "*"]
+
+
+@pytest.mark.parametrize("name, target, others", [
+    ("P", "run", ["NB=05"]), ("NB", "run", []), ("ONLY", "all", []), ("NB", "sweep", ["GRID=x.yml"]),
+    ("GRID", "sweep", ["NB=05"]), ("SCHEDULER", "sweep", ["NB=05", "GRID=x.yml"])])
+def test_make_hands_values_over_unread_by_a_shell(tmp_path, name, target, others):
+    """A stand-in for Python writes down what reached it: make and the shell have changed nothing."""
+    told = tmp_path / "told"
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!{sys.executable}\nimport json, os, sys\nopen({str(told)!r}, 'w').write(json.dumps("
+                        "[sys.argv[1:], {k: os.environ[k] for k in ('P', 'NB', 'ONLY', 'GRID', 'SCHEDULER')}]))")
+    stand_in.chmod(0o755)
+    for hostile in HOSTILE:
+        value = hostile.replace("A", str(tmp_path / "a"))
+        subprocess.run(["make", target, f"PYTHON={stand_in}", "READY=", *others, f"{name}={value}"], cwd=ROOT,
+                       check=True, capture_output=True)
+        arguments, environment = json.loads(told.read_text())
+        assert environment[name] == value.lstrip()  # make takes blanks before a value away
+        assert target != "sweep" or value.lstrip() in arguments
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["python", "told"]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_values_are_refused_in_one_line(hostile, monkeypatch):
+    for number, values in (("05", hostile), ("05", f"seed=7 {hostile}"), (hostile, "seed=7")):
+        monkeypatch.setenv("NB", number)
+        monkeypatch.setenv("P", values)
+        monkeypatch.setattr(run, "execute", lambda *_: pytest.fail("it ran"))
+        assert re.match("NB=|P=|.*: must be NAME=VALUE, once|No closing quotation", refused("--make"))
+    assert refused("--only", hostile).startswith("ONLY=") if hostile != " " else True
 
 
 def tiny(folder, name, *code):
@@ -231,6 +274,41 @@ def test_what_a_killed_run_left_is_cleared(house, tmp_path):
     assert files_in(house / "build") == [] and files_in(house / "figures") == DRAWN
 
 
+def test_files_of_others_stay_and_a_run_killed_while_it_wrote_is_told(house, capsys):
+    others = ["figures/.x.part", "figures/.a.b.part", f"figures/.a.{'9' * 30}.part", "build/.run-old", "build/.part"]
+    for name in others:
+        (house / name).parent.mkdir(exist_ok=True)
+        (house / name).write_text("")
+    (house / "notebooks" / ".01_dot.ipynb.999999999.part").write_text("new")
+    assert run.main([]) == 0
+    told = capsys.readouterr().out
+    assert "notebooks/.01_dot.ipynb.999999999.part: a run was killed while it wrote; `make` heals it" in told
+    assert all((house / name).exists() for name in others if "99" not in name)
+    assert files_in(house / "notebooks") == ["01_dot.ipynb"]
+
+
+def test_no_run_was_killed_while_it_wrote_what_is_stored():
+    assert not [*ROOT.glob("notebooks/.*.part"), *ROOT.glob("figures/.*.part")]
+
+
+@pytest.mark.parametrize("arguments", ["[]", "['02']"])
+def test_ctrl_c_is_one_line_at_once(house, arguments):
+    tiny(house / "notebooks", "02_slow.ipynb", FIGURE, f"import os; open({str(house / 'pid')!r}, 'w').write(str("
+         "os.getpid())); import time; time.sleep(60)")
+    (house / "notebooks" / "01_dot.ipynb").unlink()
+    code = ("import pathlib, signal; from pagedkv_nb.study import run; run.ROOT = "
+            f"pathlib.Path({str(house)!r}); run.BUILD = run.ROOT / 'build'; run.stoppable('stopped'); run.main({arguments})")
+    stopped = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while not (house / "pid").exists() or not (house / "pid").read_text():
+        time.sleep(0.1)
+    start = time.monotonic()
+    stopped.send_signal(signal.SIGINT)
+    assert stopped.wait(5) == 130 and time.monotonic() - start < 3
+    assert stopped.stderr.read().splitlines()[-1] == "stopped"
+    time.sleep(3)
+    assert not pid_exists(int((house / "pid").read_text()))
+
+
 def test_two_runs_at_once_end_well(house):
     with ThreadPoolExecutor(2) as threads:
         code = (f"import pathlib; from pagedkv_nb.study import run; run.ROOT = "
@@ -258,6 +336,7 @@ def test_figure_folders_are_checked_and_files_written_whole(tmp_path):
     for folder in (tmp_path, 3, str(tmp_path / "file")):
         with pytest.raises(ValueError, match="figures_dir="):
             Figures(folder)
+    assert Figures("~/x").folder == Path.home() / "x"
     with pytest.raises(TypeError):
         write_together({tmp_path / "a": b"1", tmp_path / "b": "no bytes"})
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -83,7 +83,7 @@ def token_counts(column, problem):
 def arrivals(column, unit):
     """Arrival times in seconds from the first one; None if one of them is no time."""
     if unit == "date":
-        dates = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+        dates = pd.to_datetime(column.astype(str), errors="coerce", format="ISO8601", utc=True)
         seconds = (dates - dates.min()).dt.total_seconds().to_numpy(float)
     else:
         seconds = floats(column).to_numpy() * unit
