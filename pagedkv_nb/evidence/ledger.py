@@ -149,7 +149,7 @@ def throughput():
                     inside.any(), "by memory alone, for " + " and ".join(names[inside]))
 
 
-def paper_gains(n_requests=1500, seed=42):
+def paper_gains(n_requests=1000, seed=42):
     """How many times the requests a second of two of Orca's systems vLLM serves, in the
     memories of the paper's Table 1, saturated, without host time: a row for each model."""
     lengths = read_workload("sharegpt_paper", 20_000, np.random.RandomState(seed))

@@ -83,8 +83,11 @@ def distances(prompts):
     idle is forgotten first. (Mattson et al. 1970, "stack distance".)"""
     keys, _, place = touches(prompts)
     before = last_use(keys)
-    since = smaller_before(before) - (before + 1) - place
-    return np.where(before < 0, np.inf, since)
+    first, far = before < 0, np.full(len(keys), np.inf)
+    again = before[~first]
+    smaller = smaller_before(again) + np.cumsum(first)[~first]  # -1 is smaller than all
+    far[~first] = smaller - (again + 1) - place[~first]
+    return far
 
 
 def return_times(prompts):

@@ -2,9 +2,10 @@
 and what is allowed."""
 from numpy.random import RandomState
 
+from ..facts import facts
 from ..paging import PagePool, pages_for
 from ..parameter import choice, number, positive_int, positive_ints, shown
-from ..sizing import Model
+from ..sizing import Deployment, Model
 from ..traffic import read_workload
 
 
@@ -76,3 +77,26 @@ def check_writing(page_size, max_tokens, temperature, seed):
     positive_int("max_tokens", max_tokens, 128, why="minutes on a CPU")
     positive_int("seed", seed, 2**31, 0)
     number("temperature", temperature, most=10)
+
+
+def slots_of(memory_slots, model, gpu, n_gpus):
+    """The slots; of 0 those the paper had for this model and GPUs, or what is left on them."""
+    paper = facts("published").query("topic == 'paper_memory'").set_index("case")["value"]
+    slots = positive_int("memory_slots", memory_slots, most=10**7, least=0)
+    slots = slots or int(paper.get(f"{model.name} on {n_gpus} x {gpu}", 0))
+    return slots or Deployment(model, gpu, n_gpus).token_slots()
+
+
+def short_requests(workload, seed, max_seq_len, memory_slots):
+    """20,000 requests that stay below a length for which such a memory has room."""
+    check_memory(memory_slots, max_seq_len)
+    drawn = read_workload(workload, 20_000, random_state(seed))
+    return drawn.shorter_than(max_seq_len, "max_seq_len")
+
+
+def check_runs(rate, duration_s, latency_limit_s, n_requests):
+    """ValueError for runs of notebook 08 that take more than minutes."""
+    number("rate", rate, 0.01, 100)
+    number("duration_s", duration_s, 60, 7200)
+    number("latency_limit_s", latency_limit_s, 0.05, 60)
+    positive_int("n_requests", n_requests, most=10**5, least=500)

@@ -1,5 +1,4 @@
-"""The judges of the exercises (07's are in test_prompts): right answers pass, near misses get a
-hint."""
+"""The judges of the exercises: right answers pass, near misses get a hint."""
 import re
 from collections import deque
 from fractions import Fraction
@@ -9,7 +8,7 @@ import pytest
 
 from pagedkv_nb.paging import OutOfPages, PagePool
 from pagedkv_nb.sizing import GIB, Deployment, Model
-from pagedkv_nb.study.exercises import (check, ex01, ex02, ex03, ex04, ex05, ex06, ex08, ex09,
+from pagedkv_nb.study.exercises import (check, ex01, ex02, ex03, ex04, ex05, ex06, ex07, ex08, ex09,
                                         ex10)
 
 
@@ -192,29 +191,6 @@ class BothEnds(FromTheFront):
         self._free.insert(0, page)
 
 
-def renamed_by_place(tables):
-    seen = []
-    for table in tables:
-        seen += [page for page in table if page not in seen]
-    return tuple(tuple(seen.index(page) for page in table) for table in tables)
-
-
-def renamed(tables, start=0, each=False):
-    names = {}
-    return [[({} if each else names).setdefault(page, start + len(names)) for page in table]
-            for table in tables]
-
-
-def chunks(prompts, decoding, budget, each=False, forget=False):
-    left, passed = list(prompts) if each else [sum(prompts)], []
-    for n in left:
-        while n:
-            part = min(n, budget - decoding)
-            passed.append(part if forget else decoding + part)
-            n -= part
-    return passed
-
-
 RIGHT = [(ex01.exercise_1, 80 * 2 * 8 * 128), (ex01.exercise_1, 163_840.0),
          (ex01.exercise_2, 2536), (ex01.exercise_2, 2536.0),
          (ex01.exercise_3, longest_context), (ex01.exercise_3, counted_up),
@@ -224,10 +200,7 @@ RIGHT = [(ex01.exercise_1, 80 * 2 * 8 * 128), (ex01.exercise_1, 163_840.0),
          (ex10.exercise_3, gpus_by_doubling), (ex03.exercise_1, (14, 12)),
          (ex03.exercise_1, [14, 12.0]), (ex03.exercise_2, 117), (ex03.exercise_2, np.float64(117)),
          (ex03.exercise_3, Queue), (ex03.exercise_3, FromTheFront), (ex03.exercise_3, OfItsOwn),
-         (ex09.exercise_1, 0), (ex09.exercise_1, 1e-12),
-         (ex09.exercise_2, 324), (ex09.exercise_2, 15_728 / 48.535), (ex09.exercise_3, renamed),
-         (ex09.exercise_3, renamed_by_place), (ex08.exercise_1, 31_738), (ex08.exercise_2, 201),
-         (ex08.exercise_3, chunks), (ex02.exercise_1, (11, 5, 11, 1)), (ex02.exercise_1, [11.0, 5, 11, 1]),
+         (ex02.exercise_1, (11, 5, 11, 1)), (ex02.exercise_1, [11.0, 5, 11, 1]),
          (ex02.exercise_2, (25, 8, False)), (ex02.exercise_2, [25.0, 8, 0]), (ex02.exercise_3, best_fit),
          (ex02.exercise_3, best_fit_slot_by_slot)]
 WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
@@ -290,22 +263,7 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex03.exercise_3, Again, "comes back once"),
          (ex03.exercise_3, Lost, "comes back once"), (ex03.exercise_3, Lowest, "freed in the order"),
          (ex03.exercise_3, BothEnds, "freed in the order"),
-         (ex09.exercise_1, 0.125, "left over"), (ex09.exercise_1, 0.0885, "left over"),
-         (ex09.exercise_1, 0.01, "remainder alone"), (ex09.exercise_1, 8, "left over"),
-         (ex09.exercise_1, 0.586, "left over"), (ex09.exercise_1, -0.04, "remainder alone"),
-         (ex09.exercise_2, 202, "half of its output"), (ex09.exercise_2, 132.44, "divide"),
-         (ex09.exercise_2, 15_728 / 19.31, "both"), (ex09.exercise_2, 2 * 15_728 / 58.45, "both"),
-         (ex09.exercise_2, 15_728 / 58.45, "both"), (ex09.exercise_2, 7, "divide"),
-         (ex09.exercise_3, lambda t: renamed(t, each=True), "keep its name"),
-         (ex09.exercise_3, lambda t: renamed(t, start=1), "count up"),
-         (ex09.exercise_3, lambda t: t, "keep its name"), (ex09.exercise_3, lambda t: [], "keep its name"),
-         (ex09.exercise_3, lambda t: [[sorted(sum(t, [])).index(p) for p in x] for x in t], "first appear"),
-         (ex09.exercise_3, lambda t: renamed(t[::-1])[::-1], "first appear"),
-         (ex08.exercise_1, 34_079, "not GiB"), (ex08.exercise_1, 15_869, "two bytes"),
-         (ex08.exercise_1, 1000, "as many bytes"), (ex08.exercise_2, 401, "two operations"),
-         (ex08.exercise_2, 7, "set bytes"),
-         (ex08.exercise_3, lambda *a: chunks(*a, forget=True), "a token each"),
-         (ex08.exercise_3, lambda *a: chunks(*a, each=True), "across prompts"), (ex02.exercise_1, (11, 5, 8, 4), "reservations of 8"),
+         (ex02.exercise_1, (11, 5, 8, 4), "reservations of 8"),
          (ex02.exercise_1, (11, 5, 11), "four"), (ex02.exercise_1, (12, 4, 11, 1), "server's choice"),
          (ex02.exercise_1, (16, 0, 11, 1), "server's choice"), (ex02.exercise_1, (11, 5, 1, 1), "28"),
          (ex02.exercise_1, (11, 5, 11, 4), "28"), (ex02.exercise_1, (11, 5, 1, 11), "the order"),
@@ -512,3 +470,136 @@ def test_right_answers_in_04_to_06_pass(judge, answer):
 @pytest.mark.parametrize("judge, answer, hint", WRONG_04 + WRONG_06)
 def test_wrong_answers_in_04_to_06_hear_what_they_forgot(judge, answer, hint):
     assert re.search(hint, judge(answer))
+
+
+def tokens_found(known, prompt, size, last=1, cut=True, unit=1, best=max):
+    same = [next((i for i, (a, b) in enumerate(zip(k, prompt)) if a != b),
+                 min(len(k), len(prompt))) for k in known]
+    found = min(best(same, default=0), len(prompt) - last)
+    return found // size * size // unit if cut else found
+
+
+def found_in_a_tree(known, prompt, size):  # the same, with a set of beginnings
+    begun = {text[:end] for text in known for end in range(size, len(text) + 1, size)}
+    ends = range(size, len(prompt), size)
+    return next((end - size for end in ends if prompt[:end] not in begun), (len(prompt) - 1) // size * size)
+
+
+def found_anywhere(known, prompt, size):  # equal middles too
+    pages = {text[i:i + size] for text in known for i in range(0, len(text), size)}
+    return size * sum(prompt[i:i + size] in pages for i in range(0, (len(prompt) - 1) // size * size, size))
+
+
+def found_with_partial(known, prompt, size):  # a known prompt's partly filled page counts
+    ends = range(0, len(prompt), size)
+    return max(end for end in ends if end == 0 or any(k[:end] and prompt.startswith(k[:end]) for k in known))
+
+
+def chunks(prompts, decoding, budget, each=False, forget=False, over=0, pad=False, more=0):
+    left, passed = list(prompts) if each else [sum(prompts)], []
+    for n in left:
+        while n > 0:
+            part = budget - decoding + over if pad else min(n, budget - decoding + over)
+            passed.append(part if forget else decoding + part)
+            n -= part
+    return passed + [decoding] * more
+
+
+def chunks_by_token(prompts, decoding, budget):  # the same, a token at a time
+    passed = []
+    for _ in range(sum(prompts)):
+        if not passed or passed[-1] == budget:
+            passed.append(decoding)
+        passed[-1] += 1
+    return tuple(passed)
+
+
+def empties_the_prompts(prompts, decoding, budget):
+    passed = chunks(prompts, decoding, budget)
+    prompts.clear()
+    return passed
+
+
+def renamed(tables, start=0, each=False):
+    names = {}
+    return [[({} if each else names).setdefault(page, start + len(names)) for page in table]
+            for table in tables]
+
+
+def renamed_by_place(tables):
+    seen = []
+    for table in tables:
+        seen += [page for page in table if page not in seen]
+    return tuple(tuple(seen.index(page) for page in table) for table in tables)
+
+
+def by_number(tables):
+    pages = sorted({page for table in tables for page in table})
+    return [[pages.index(page) for page in table] for table in tables]
+
+
+RIGHT_07_TO_09 = [
+    (ex07.exercise_1, 4), (ex07.exercise_1, 16 - 12.0), (ex07.exercise_2, 10_125), (ex07.exercise_2, 10_126.0),
+    (ex07.exercise_3, tokens_found), (ex07.exercise_3, found_in_a_tree),
+    (ex08.exercise_1, 31_738), (ex08.exercise_1, 31.7e3), (ex08.exercise_2, 201), (ex08.exercise_2, 312e12 / 1555e9),
+    (ex08.exercise_3, chunks), (ex08.exercise_3, chunks_by_token),
+    (ex09.exercise_1, 0), (ex09.exercise_1, 1e-12), (ex09.exercise_2, 324), (ex09.exercise_2, 15_728 / 48.535),
+    (ex09.exercise_2, 320.75), (ex09.exercise_2, 320), (ex09.exercise_2, 281), (ex09.exercise_2, 280),
+    (ex09.exercise_3, renamed), (ex09.exercise_3, renamed_by_place)]
+WRONG_07_TO_09 = [
+    (ex07.exercise_1, 0, "last token"), (ex07.exercise_1, 12, "what is computed"), (ex07.exercise_1, 16, "before"),
+    (ex07.exercise_1, 1, "whole"), (ex07.exercise_1, 15, "whole"), (ex07.exercise_1, 8, "may be found"),
+    (ex07.exercise_1, 3, "tokens"),
+    (ex07.exercise_2, 1.8, "used up"), (ex07.exercise_2, 75 / 135, "used up"), (ex07.exercise_2, 10_125 * 512, "not tokens"),
+    (ex07.exercise_2, 75 * 114, "median"), (ex07.exercise_2, 291 * 75, "median"), (ex07.exercise_2, 5062, "no half of the pages"),
+    (ex07.exercise_2, 867, "half of the returns"), (ex07.exercise_2, 135, "new pages come"),
+    (ex07.exercise_3, lambda *a: 0, "more"), (ex07.exercise_3, lambda *a: print(end=""), "number of tokens"),
+    (ex07.exercise_3, lambda *a: tokens_found(*a, cut=False), "whole pages"),
+    (ex07.exercise_3, lambda *a: tokens_found(*a, last=0), "one token"),
+    (ex07.exercise_3, lambda *a: tokens_found(*a, last=2), "more"),
+    (ex07.exercise_3, lambda *a: tokens_found(*a, unit=a[2]), "tokens are counted|more"),
+    (ex07.exercise_3, lambda *a: tokens_found(*a, best=min), "each one known"),
+    (ex07.exercise_3, lambda k, *a: tokens_found(k[-1:], *a), "each one known"),
+    (ex07.exercise_3, found_anywhere, "very beginning"), (ex07.exercise_3, found_with_partial, "very beginning"),
+    (ex07.exercise_3, lambda k, *a: tokens_found(k, *a) + 0 * len(k.clear() or ""), "changed"),
+    (ex08.exercise_1, 34_079, "not GiB"), (ex08.exercise_1, 15_869, "two bytes"), (ex08.exercise_1, 1000, "as many bytes"),
+    (ex08.exercise_1, 32_500, "819,200"), (ex08.exercise_1, 63_477, "not twice"), (ex08.exercise_1, 42_890, "cancels"),
+    (ex08.exercise_1, 15_728, "paper's"), (ex08.exercise_1, 48_828, "what it reads"), (ex08.exercise_1, 26e9, "not bytes"),
+    (ex08.exercise_2, 401, "two operations"), (ex08.exercise_2, 100, "two operations"), (ex08.exercise_2, 0.2, "10¹²"),
+    (ex08.exercise_2, 50, "two operations"), (ex08.exercise_2, 148, "cancels"), (ex08.exercise_2, 0.005, "other way"),
+    (ex08.exercise_2, 2608, "both sides"), (ex08.exercise_2, 7, "set bytes"),
+    (ex08.exercise_3, lambda *a: chunks(*a, forget=True), "a token each"),
+    (ex08.exercise_3, lambda *a: chunks(*a, each=True), "across prompts"),
+    (ex08.exercise_3, lambda *a: chunks(*a, over=a[1]), "more than the budget"),
+    (ex08.exercise_3, lambda *a: chunks(*a, pad=True), "what is left"),
+    (ex08.exercise_3, lambda *a: chunks(*a, more=1), "passed before"),
+    (ex08.exercise_3, lambda *a: chunks(a[0], 0, a[2]), "take a token each"),
+    (ex08.exercise_3, lambda *a: chunks(a[0], a[1], a[2] - 1), "up to the budget"),
+    (ex08.exercise_3, lambda *a: len(chunks(*a)), "not iterable"), (ex08.exercise_3, empties_the_prompts, "changed"),
+    (ex08.exercise_3, lambda *a: chunks(*a)[:-1] + [a[2]][:len(a[0])], "what is left"),
+    (ex09.exercise_1, 0.125, "left over"), (ex09.exercise_1, 0.0885, "15,728"), (ex09.exercise_1, 0.01, "remainder alone"),
+    (ex09.exercise_1, 8, "share"), (ex09.exercise_1, 0.586, "internally"), (ex09.exercise_1, -0.04, "remainder alone"),
+    (ex09.exercise_1, 1392, "share"),
+    (ex09.exercise_2, 202, "half of its output"), (ex09.exercise_2, 132.44, "paper's"), (ex09.exercise_2, 7.68, "Orca"),
+    (ex09.exercise_2, 15_728 / 19.31, "both"), (ex09.exercise_2, 2 * 15_728 / 58.45, "both"),
+    (ex09.exercise_2, 15_728 / 58.45, "both"), (ex09.exercise_2, 7, "divide"), (ex09.exercise_2, 404.5, "not the prompt"),
+    (ex09.exercise_2, 245.75, "half a page"),
+    (ex09.exercise_3, lambda t: renamed(t, each=True), "keep its name|one name"),
+    (ex09.exercise_3, lambda t: renamed(t, start=1), "from 0"), (ex09.exercise_3, lambda t: t, "from 0"),
+    (ex09.exercise_3, lambda t: [], "its length"), (ex09.exercise_3, by_number, "first appear"),
+    (ex09.exercise_3, lambda t: renamed(t[::-1])[::-1], "first appear"),
+    (ex09.exercise_3, lambda t: [[0] * len(x) for x in t], "one name"),
+    (ex09.exercise_3, lambda t: [list(range(len(x))) for x in t], "keep its name|one name"),
+    (ex09.exercise_3, lambda t: [x.sort() or y for x, y in zip(t, renamed(t))], "changed")]
+
+
+@pytest.mark.parametrize("judge, answer", RIGHT_07_TO_09)
+def test_right_answers_of_those_who_go_on_pass(judge, answer):
+    assert judge(answer) is None
+
+
+@pytest.mark.parametrize("judge, answer, hint", WRONG_07_TO_09)
+def test_wrong_answers_of_those_who_go_on_hear_what_they_forgot(judge, answer, hint, capsys):
+    name = judge.__module__[-2:].lstrip("0") + judge.__name__.replace("exercise_", ".")
+    check(name, answer)
+    assert re.search(f"not yet: .*({hint})", capsys.readouterr().out)

@@ -1,6 +1,6 @@
 """Prompts one after another, as keys of their full pages: two traces of Mooncake's, and a
 user's own, of block ids, tokens or text."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import pandas as pd
@@ -38,6 +38,11 @@ class Prompts:
         """Different ones among them."""
         return len(set().union(*self.keys))
 
+    def only(self, numbers):
+        """Those of them, by their numbers from 0."""
+        return replace(self, **{field: [getattr(self, field)[i] for i in numbers]
+                                for field in ("keys", "n_tokens", "seconds")})
+
 
 def read_prompts(trace, page_size=TOKENS_PER_ID):
     """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a
@@ -52,6 +57,12 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
         raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv, .jsonl or "
                          ".json file with hash_ids, tokens or text")
     return own(trace, page_size, problem)
+
+
+def read_traces(trace, page_size=TOKENS_PER_ID):
+    """{name: prompts} of a trace as `read_prompts`, and of Mooncake's other if it is one."""
+    names = SHIPPED if isinstance(trace, str) and trace in SHIPPED else [trace]
+    return {name: read_prompts(name, page_size) for name in names}
 
 
 def own(trace, page_size, problem):

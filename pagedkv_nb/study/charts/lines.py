@@ -83,6 +83,7 @@ def hit_rates(table, marks, title):
     top = table["hit_rate"].max() * 1.22 + 0.01
     fig, ax = canvas(title, 3.6, xlabel="cache size (tokens)", ylabel="pages found again",
                      xscale="log", ylim=(0, top))
+    ax.xaxis.set_major_formatter(lambda n, _: f"{n / 1e6:g} M" if n >= 1e6 else f"{n / 1e3:g} k")
     ax.yaxis.set_major_formatter("{x:.0%}")
     for (trace, rows), colour in zip(table.groupby("trace", sort=False), REQUEST_COLOURS):
         for source, form, look in (("LRU", "-", {}), ("paper", "o", {"mfc": "none", "ms": 6}),
@@ -110,6 +111,7 @@ def return_times_chart(curve, pools, title):
     end_label(ax, curve["seconds"], curve["share"], "returned\nsooner", COLOURS["naive"])
     ax.set_xlim(right=curve["seconds"].iloc[-1] * 2)
     ax.set_ylim(0, max(0.01, curve["share"].max() * 1.15))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_formatter("{x:.0%}")
     return fig
 

@@ -16,8 +16,9 @@ class Diary:
         self.pool, self.rows, self.texts = pool, [], {}
 
     def note(self, step, live, text=""):
-        """Note every page after a step; the requests in `live` have names. The newest one
-        holds `text`, one letter a token."""
+        """Note every page after a step, an idle one with its place in the queue; the requests
+        in `live` have names. The newest one holds `text`, one letter a token."""
+        place = {page: i for i, page in enumerate(self.pool._idle, 1)}
         holders = {page: request.name for request in live for page in request.block_table}
         size = self.pool.page_size
         if text:
@@ -27,17 +28,19 @@ class Diary:
             state = "free" if self.pool.key_of(page) is None else "idle"
             state = "used" if page in holders else state
             shown = "" if state == "free" else self.texts[page]
-            self.rows.append((step, page, state, holders.get(page, ""), shown))
+            self.rows.append((step, page, state, holders.get(page, ""), shown,
+                              place.get(page, "")))
 
     @property
     def table(self):
         """All rows, as a DataFrame."""
-        return pd.DataFrame(self.rows, columns=["step", "page", "state", "request", "holds"])
+        return pd.DataFrame(self.rows, columns=["step", "page", "state", "request", "holds",
+                                                "queue"])
 
 
 def pages_through_time(table, title):
     """A column for each `step`, a row for each `page`, with what it holds; pages in use have
-    their request's colour, idle ones a frame."""
+    their request's colour, idle ones a frame and their place in the `queue`."""
     fig, ax = canvas(title, 2.9)
     steps, pages = list(dict.fromkeys(table["step"])), sorted(set(table["page"]))
     requests = sorted(set(table["request"]) - {""})
@@ -61,7 +64,10 @@ def draw_page(ax, x, row, colour):
     text, ink = row.holds, COLOURS["text"]
     if row.request:
         text, ink = f"{row.request}: {row.holds}", on(colour)
-    ax.text(x, row.page, text, ha="center", va="center", size=8.5, color=ink)
+    ax.text(x, row.page, text, ha="center", va="center", size=8, color=ink)
+    if row.state == "idle":
+        ax.text(x - 0.39, row.page - 0.33, row.queue, ha="left", va="top", size=7.5,
+                weight="bold", color=COLOURS["paged"])
 
 
 def cache_sizes(least, most):
