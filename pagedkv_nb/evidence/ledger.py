@@ -35,16 +35,17 @@ def sizing():
     shapes = surveyed.query("attention != 'MLA'")
     agree = shapes["q_heads"] == shapes["kv_heads"]
     known, mha = len(surveyed), shapes["attention"] == "MHA"
-    yield as_printed("bytes a token of its model", "524,288", f"{PER_TOKEN:,}")
-    yield judge("2 × layers × heads × dim × bytes", "any model", f"{agree.sum()} of {known}",
+    yield as_printed("bytes a token of its model takes", "524,288", f"{PER_TOKEN:,}")
+    yield judge("a token takes 2 × layers × heads × dim × bytes", "in any model",
+                f"in {agree.sum()} of {known} models",
                 agree.sum() == known, agree[mha].all(), "for multi-head attention")
     mib = ", ".join(f"{n * PER_TOKEN / MIB:g}" for n in (2048, 500, 2048 - 500))
-    yield as_printed("MiB reserved, used, wasted", "1024, 250, 774", mib)
+    yield as_printed("MiB reserved, used, wasted by one request", "1024, 250, 774", mib)
     life = (160 + np.arange(1, 341)).mean() / 2048  # prompt 160, output 340
     gib = [100 * 2048 * PER_TOKEN / GIB * (1 - use) for use in (500 / 2048, life)]
-    yield judge("wasted by 100 users", "75.59 GiB", f"{gib[1]:.2f} GiB over a life",
+    yield judge("100 users waste", "75.59 GiB", f"{gib[1]:.2f} GiB, as a mean over their lives",
                 round(gib[1], 2) == 75.59, round(gib[0], 2) == 75.59, "at their last token")
-    yield judge("utilisation of one request", "24.4%", f"{life:.1%} over a life",
+    yield judge("of its reservation one uses", "24.4%", f"{life:.1%}, as a mean over its life",
                 round(life, 3) == 0.244, round(500 / 2048, 3) == 0.244, "at its last token")
 
 
@@ -55,11 +56,12 @@ def systems():
     asked = [policy.reserve(160, 340, 2048) for policy in POLICIES.values()
              if policy.reserve and policy.label in used["case"].tolist()]
     naive = orca[[slots == 2048 for slots in asked]]  # those that reserve the maximum
-    yield judge("naive systems use", "20-38%", " / ".join(f"{u:.1%}" for u in orca),
+    yield judge("naive systems use of the memory", "20-38%", ", ".join(f"{u:.1%}" for u in orca),
                 (round(naive.min(), 2), round(naive.max(), 2)) == (0.20, 0.38),
                 (round(orca.min(), 2), round(orca.max(), 2)) == (0.20, 0.38),
                 "for three systems, one number each")
-    yield judge("all systems without pages reserve", "the maximum", " / ".join(map(str, asked)),
+    yield judge("systems without pages reserve", "the maximum, 2048",
+                ", ".join(map(str, asked)) + " (Max, Pow2, Oracle)",
                 set(asked) == {2048}, asked[0] == 2048, "for Orca (Max)")
 
 
@@ -75,10 +77,10 @@ def pool():
     yield as_printed("pool utilisation", "10.9%, then 10.4%",
                      f"{used:.1%}, then {pages.utilisation:.1%}")
     waste, even = PROBABILITY @ (-LENGTHS % 16), (-np.arange(1, 2049) % 16).mean()
-    yield judge("average waste is page size / 2", "8 slots",
-                f"{even:.1f} even, {waste:.2f} its own", even == 8)
+    yield judge("a request wastes page size / 2 on average", "8 slots",
+                f"{even:.1f} if all lengths are as likely, {waste:.2f} with its own", even == 8)
     PagedRequest(pages).append(pages.n_free * 16)  # is any free page useless?
-    yield judge("no fragmentation", "none", f"{waste:.2f} slots a request, internal",
+    yield judge("fragmentation of pages", "none", f"{waste:.2f} slots a request, internal",
                 waste == 0, pages.n_free == 0, "if external is meant")
 
 
@@ -97,9 +99,9 @@ def sharing():
     for request in ten[:3] + ten[4:]:
         request.append()
     after, naive = (130 - pages.n_used) * PAGE_MIB, 10 * 2048 * PER_TOKEN / MIB
-    yield judge("memory saved by sharing", "936 MiB", f"{after:.0f} MiB after writing",
+    yield judge("ten with one prompt save", "936 MiB", f"{after:.0f} MiB after a token of each",
                 after == 936, before == 936, "until the requests write")
-    yield judge("memory of the naive way", "1040 MiB", f"{naive:.0f} MiB", naive == 1040,
+    yield judge("naively the ten would take", "1040 MiB", f"{naive:,.0f} MiB", naive == 1040,
                 130 * PAGE_MIB == 1040, "for pages that are not shared")
 
 
@@ -114,8 +116,9 @@ def batches():
     yield as_printed("paged utilisation at five sizes", "98.7 98.2 98.5 98.6 98.5",
                      " ".join(f"{100 * paged_utilisation(x, 16):.1f}" for x in batches))
     level, top = PROBABILITY @ LENGTHS / 2048, PROBABILITY @ LENGTHS / SLOTS
-    yield judge("naive is exactly 500 / 2048", "24.4%", f"{level:.2%}", round(level, 3) == 0.244)
-    yield judge("paged is flat at", "98.5%", f"{top:.2%}", round(top, 3) == 0.985)
+    yield judge("naive utilisation tends to 500 / 2048", "24.4%",
+                f"{level:.2%}: the lengths are cut at 200", round(level, 3) == 0.244)
+    yield judge("paged utilisation is flat at", "98.5%", f"{top:.2%}", round(top, 3) == 0.985)
     yield judge("the gap is roughly", "74 points", f"{100 * (top - level):.2f} points",
                 round(100 * (top - level)) == 74)
 
@@ -129,10 +132,10 @@ def conclusions():
         server.run(20_000)
         at_once.append(steady_state(server)["requests_at_once"])
     times = at_once[0] / at_once[1]
-    yield judge("more concurrent requests", "2-4x", f"{times:.1f}x through time", 2 <= times <= 4,
-                2 <= 2048 / SLOTS <= 4, "at final lengths")
+    yield judge("requests at once, over naive", "2-4x", f"{times:.1f}x, as a mean", 2 <= times <= 4,
+                2 <= 2048 / SLOTS <= 4, "if each has its final length from the start")
     kernel = facts("published").query("topic == 'kernel'")["value"]
-    yield judge("overhead of the attention kernel", "very little",
+    yield judge("attention through the block table costs", "very little",
                 f"{kernel.min():.0%}-{kernel.max():.0%} slower", kernel.max() < 0.05)
 
 
