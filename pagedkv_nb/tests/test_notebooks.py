@@ -28,7 +28,7 @@ README = (ROOT / "README.md").read_text()
 ALLOWED_METADATA = {"tags", "slideshow"}
 WORDS_A_MINUTE, SECONDS_A_CELL = 150, 45  # the honest minutes of reading
 COURSE, FURTHER = (1300, 24), (2000, 30)  # words of prose and code cells, at most
-LATER = {"07", "08", "09", "10"}  # their minutes are still of the old rule
+LATER = {"10"}  # their minutes are still of the old rule
 
 
 def cells(path, kind=None):
