@@ -95,12 +95,21 @@ def gpus_by_tokens(name, gpu, n_sequences, n_tokens, copies=True, windows=True):
             return 2**power
 
 
-T4 = Deployment(Model.named("Llama-2-7B"), "T4-16GB")
+def gpus_at_admission(name, gpu, n_sequences, n_tokens):
+    for n in (1, 2, 4, 8, 16):
+        try:
+            if Deployment(Model.named(name), gpu, n).admitted(n_tokens, "fp16") >= n_sequences:
+                return n
+        except ValueError:
+            pass
 
 
-def t4_share(weights=1, overhead=1, cache=1.0, card=T4.reported_bytes):
-    return (weights * T4.weight_bytes + overhead * sum(T4.overheads.values())
-            + cache * 2**30) / card
+L4 = Deployment(Model.named("Llama-2-7B"), "L4-24GB")
+
+
+def l4_share(weights=1, overhead=1, cache=1.0, card=L4.reported_bytes):
+    beside = int(L4.reported_bytes * L4.share) - L4.kv_budget_bytes - L4.weight_bytes
+    return (weights * L4.weight_bytes + overhead * beside + cache * 2**30) / card
 
 
 class Queue(PagePool):
@@ -195,7 +204,7 @@ RIGHT = [(ex01.exercise_1, 80 * 2 * 8 * 128), (ex01.exercise_1, 163_840.0),
          (ex01.exercise_2, 2536), (ex01.exercise_2, 2536.0),
          (ex01.exercise_3, longest_context), (ex01.exercise_3, counted_up),
          (ex10.exercise_1, 2 * 80 * 2 * 8 * 128), (ex10.exercise_1, 327_680.0),
-         (ex10.exercise_2, t4_share()), (ex10.exercise_2, 0.967), (ex10.exercise_2, 0.9668),
+         (ex10.exercise_2, l4_share()), (ex10.exercise_2, round(l4_share(), 3)), (ex10.exercise_2, round(l4_share(), 4)),
          (ex10.exercise_3, gpus_needed), (ex10.exercise_3, gpus_by_tokens),
          (ex10.exercise_3, gpus_by_doubling), (ex03.exercise_1, (14, 12)),
          (ex03.exercise_1, [14, 12.0]), (ex03.exercise_2, 117), (ex03.exercise_2, np.float64(117)),
@@ -230,11 +239,12 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex10.exercise_1, 80 * 2 * 64 * 128, "not stored"),
          (ex10.exercise_1, 2 * 2 * 8 * 128, "one layer"), (ex10.exercise_1, 320, "mind layers"),
          (ex10.exercise_2, 96.7, "between 0 and 1"), (ex10.exercise_2, -0.1, "between 0 and 1"),
-         (ex10.exercise_2, t4_share(card=2**34), "not of its label"),
-         (ex10.exercise_2, t4_share(overhead=0), "activations"),
-         (ex10.exercise_2, t4_share(weights=0), "weights need"),
-         (ex10.exercise_2, t4_share(cache=0), "no token"), (ex10.exercise_2, t4_share(cache=0.5), "half"),
-         (ex10.exercise_2, 0.966, "not fit"), (ex10.exercise_2, 0.97, "smaller share"),
+         (ex10.exercise_2, l4_share(card=24 * 2**30), "not of its label"),
+         (ex10.exercise_2, l4_share(overhead=0), "beside weights"),
+         (ex10.exercise_2, l4_share(weights=0), "weights need"),
+         (ex10.exercise_2, l4_share(cache=0), "no token"), (ex10.exercise_2, l4_share(cache=0.5), "half"),
+         (ex10.exercise_2, l4_share() - 0.001, "not fit"),
+         (ex10.exercise_2, l4_share() + 0.004, "smaller share"), (ex10.exercise_2, L4.share, "less is enough"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(2, 4, 8, 16)), "one GPU may do"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=range(1, 17)), "only 1, 2, 4, 8 and 16"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a) and 1, "do not hold as many"),
@@ -245,6 +255,7 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a, dtype="fp8"), "two bytes"),
          (ex10.exercise_3, lambda name, gpu, n, length: gpus_needed(name, gpu, 1, length), "not one"),
          (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, windows=False), "stop growing"),
+         (ex10.exercise_3, gpus_at_admission, "moment of admission"),
          (ex10.exercise_3, lambda *a: gpus_by_tokens(*a, copies=False), "more than once"),
          (ex03.exercise_1, (16, 16), "whole pages"), (ex03.exercise_1, (14, 25), "one page of 64"),
          (ex03.exercise_1, (100, 25), "pages of the memory"), (ex03.exercise_1, (7, 2), "one request"),

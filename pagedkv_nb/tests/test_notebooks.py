@@ -148,10 +148,13 @@ class TestStored:
 
     def test_has_three_exercises(self, path):
         text = "\n".join(map(source, cells(path)))
+        shown = "\n".join("".join(o.get("text", "")) for o in outputs(path))
         for i in (1, 2, 3):
             name = f"{int(path.stem[:2])}.{i}"
             assert len(re.findall(rf"^\*\*{name}\*\* \*", text, re.M)) >= 1
             assert text.count(f'check("{name}"') == 2
+            told = re.findall(rf"^Exercise {name}: .*", shown, re.M)
+            assert told == [f"Exercise {name}: not answered yet", f"Exercise {name}: right"]
 
     def test_cells_are_short_and_have_no_magic(self, path):
         for cell in cells(path, "code"):

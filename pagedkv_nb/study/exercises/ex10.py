@@ -19,18 +19,19 @@ def exercise_1(answer):
 
 
 def exercise_2(answer):
-    """The share of a T4 that Llama-2-7B and one sequence of 2,048 tokens need."""
-    d = Deployment(Model.named("Llama-2-7B"), "T4-16GB")
-    cache, overhead = d.model.kv_bytes(2048), sum(d.overheads.values())
-    needed, card = d.weight_bytes + overhead + cache, d.reported_bytes
-    listed = fact("gpus", "gpu", d.gpu)["memory_bytes"]
+    """The share of an L4 that Llama-2-7B and one sequence of 2,048 tokens need."""
+    d = Deployment(Model.named("Llama-2-7B"), "L4-24GB")
+    cache, card, weights = d.model.kv_bytes(2048), d.reported_bytes, d.weight_bytes
+    overhead = int(card * d.share) - d.kv_budget_bytes - weights
+    needed, listed = weights + overhead + cache, fact("gpus", "gpu", d.gpu)["memory_bytes"]
     if not 0 <= answer <= 1:
         return "a share lies between 0 and 1"
     return number(answer, needed / card, {
         needed / listed: "the share is of what the card reports, not of its label",
-        (needed - overhead) / card: "activations and memory outside PyTorch need room too",
-        (needed - d.weight_bytes) / card: "the weights need room too",
-        (needed - cache) / card: "that leaves room for no token",
+        d.share: "that is the engine's default: less is enough",
+        (weights + cache) / card: "what lies beside weights and cache needs room too",
+        (overhead + cache) / card: "the weights need room too",
+        (weights + overhead) / card: "that leaves room for no token",
         (needed - cache / 2) / card: "that is room for half of the sequence"},
         "the sequence does not fit yet" if answer < needed / card else "a smaller share is enough",
         abs_tol=0.0005)  # three decimals
@@ -39,11 +40,15 @@ def exercise_2(answer):
 def exercise_3(gpus_needed):
     """GPUs needed for a number of sequences, judged by what the function returns."""
     cases = (("Llama-3.1-8B", "H100-80GB", 1, 1000), ("DeepSeek-V3", "A100-40GB", 1, 100),
-             ("DeepSeek-V3", "H200-141GB", 1, 32768), ("Llama-3.1-70B", "H100-80GB", 1, 8192),
-             ("Llama-3.1-70B", "H100-80GB", 100, 8192), ("Llama-3.1-8B", "L4-24GB", 100, 2048),
-             ("Llama-3.1-8B", "L4-24GB", 1000, 2048), ("Gemma-3-27B", "L4-24GB", 10, 8192),
+             ("DeepSeek-V3", "H100-80GB", 1, 32768), ("Llama-3.1-8B", "L4-24GB", 100, 2048),
+             ("Llama-3.1-8B", "L4-24GB", 1000, 2048), ("Gemma-3-27B", "L40S-48GB", 30, 32768),
              ("gpt-oss-20b", "A100-80GB", 80, 32768))
     return first_wrong(gpus_needed, ((case, fewest(*case)) for case in cases), why)
+
+
+def sequences(d, n_tokens):
+    """Sequences that a deployment holds."""
+    return d.sequences(n_tokens, "fp16")
 
 
 MISTAKES = {
@@ -51,10 +56,13 @@ MISTAKES = {
     "16 GPUs are asked about too": {"counts": (1, 2, 4, 8)},
     "one GPU may do": {"counts": (2, 4, 8, 16)},
     "with more GPUs than KV heads each head is stored more than once":
-        {"holds": lambda d, n: d.kv_budget_bytes // d.model.kv_bytes(n)},
-    "local layers stop growing at their window": {"holds": lambda d, n: d.token_slots() // n},
-    "a value of fp16 has two bytes": {"holds": lambda d, n: d.sequences(n, "fp8")},
-    "that many sequences are asked for, not one": {"holds": lambda d, n: d.sequences(n) * 10**6}}
+        {"holds": lambda d, n: d.kv_budget_bytes // d.model.kv_bytes(n, "fp16")},
+    "that many sequences are asked for, not one": {"holds": lambda d, n: sequences(d, n) * 10**6},
+    "local layers stop growing at their window":
+        {"holds": lambda d, n: d.kv_budget_bytes // n // d.model.kv_bytes_on(d.n_gpus, 1, "fp16")},
+    "that is the moment of admission; later a window holds less":
+        {"holds": lambda d, n: d.admitted(n, "fp16")},
+    "a value of fp16 has two bytes": {"holds": lambda d, n: d.sequences(n, "fp8")}}
 
 
 def why(found, right, *case):
@@ -69,7 +77,7 @@ def why(found, right, *case):
     return "they do not hold as many" if found < right else "fewer do"
 
 
-def fewest(name, gpu, n_sequences, n_tokens, counts=(1, 2, 4, 8, 16), holds=Deployment.sequences):
+def fewest(name, gpu, n_sequences, n_tokens, counts=(1, 2, 4, 8, 16), holds=sequences):
     """The fewest of so many GPUs that hold that many sequences, or None."""
     for n in counts:
         try:
