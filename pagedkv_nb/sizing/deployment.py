@@ -39,7 +39,7 @@ class Deployment:
         """Check every field."""
         positive_int("n_gpus", self.n_gpus, most=1024)
         for name, most in CHECKS.items():
-            if getattr(self, name) is not None:
+            if getattr(self, name) is not None or name not in ("usable", "overhead_gib"):
                 number(name, getattr(self, name), most=most)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens"):
             positive_int(name, getattr(self, name), least=0, most=10**9)

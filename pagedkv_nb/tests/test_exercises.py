@@ -104,12 +104,12 @@ def gpus_at_admission(name, gpu, n_sequences, n_tokens):
             pass
 
 
-L4 = Deployment(Model.named("Llama-2-7B"), "L4-24GB")
+CARD = Deployment(Model.named("Llama-2-7B"), "RTX-4080-16GB")
 
 
-def l4_share(weights=1, overhead=1, cache=1.0, card=L4.reported_bytes):
-    beside = int(L4.reported_bytes * L4.share) - L4.kv_budget_bytes - L4.weight_bytes
-    return (weights * L4.weight_bytes + overhead * beside + cache * 2**30) / card
+def share(weights=1, overhead=1, cache=1.0, card=CARD.reported_bytes):
+    return (weights * CARD.weight_bytes + overhead * sum(CARD.overheads.values())
+            + cache * 2**30) / card
 
 
 class Queue(PagePool):
@@ -204,7 +204,7 @@ RIGHT = [(ex01.exercise_1, 80 * 2 * 8 * 128), (ex01.exercise_1, 163_840.0),
          (ex01.exercise_2, 2536), (ex01.exercise_2, 2536.0),
          (ex01.exercise_3, longest_context), (ex01.exercise_3, counted_up),
          (ex10.exercise_1, 2 * 80 * 2 * 8 * 128), (ex10.exercise_1, 327_680.0),
-         (ex10.exercise_2, l4_share()), (ex10.exercise_2, round(l4_share(), 3)), (ex10.exercise_2, round(l4_share(), 4)),
+         (ex10.exercise_2, share()), (ex10.exercise_2, round(share(), 3)), (ex10.exercise_2, round(share(), 4)),
          (ex10.exercise_3, gpus_needed), (ex10.exercise_3, gpus_by_tokens),
          (ex10.exercise_3, gpus_by_doubling), (ex03.exercise_1, (14, 12)),
          (ex03.exercise_1, [14, 12.0]), (ex03.exercise_2, 117), (ex03.exercise_2, np.float64(117)),
@@ -239,12 +239,12 @@ WRONG = [(ex01.exercise_1, 2 * 80 * 2 * 8 * 128, "two bytes"),
          (ex10.exercise_1, 80 * 2 * 64 * 128, "not stored"),
          (ex10.exercise_1, 2 * 2 * 8 * 128, "one layer"), (ex10.exercise_1, 320, "mind layers"),
          (ex10.exercise_2, 96.7, "between 0 and 1"), (ex10.exercise_2, -0.1, "between 0 and 1"),
-         (ex10.exercise_2, l4_share(card=24 * 2**30), "not of its label"),
-         (ex10.exercise_2, l4_share(overhead=0), "beside weights"),
-         (ex10.exercise_2, l4_share(weights=0), "weights need"),
-         (ex10.exercise_2, l4_share(cache=0), "no token"), (ex10.exercise_2, l4_share(cache=0.5), "half"),
-         (ex10.exercise_2, l4_share() - 0.001, "not fit"),
-         (ex10.exercise_2, l4_share() + 0.004, "smaller share"), (ex10.exercise_2, L4.share, "less is enough"),
+         (ex10.exercise_2, share(card=2**34), "not of its label"),
+         (ex10.exercise_2, share(overhead=0), "beside weights"),
+         (ex10.exercise_2, share(weights=0), "weights need"),
+         (ex10.exercise_2, share(cache=0), "no token"), (ex10.exercise_2, share(cache=0.5), "half"),
+         (ex10.exercise_2, share() - 0.001, "not fit"),
+         (ex10.exercise_2, share() + 0.004, "smaller share"), (ex10.exercise_2, CARD.share, "does not do"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=(2, 4, 8, 16)), "one GPU may do"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a, counts=range(1, 17)), "only 1, 2, 4, 8 and 16"),
          (ex10.exercise_3, lambda *a: gpus_needed(*a) and 1, "do not hold as many"),

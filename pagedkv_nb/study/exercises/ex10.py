@@ -19,19 +19,19 @@ def exercise_1(answer):
 
 
 def exercise_2(answer):
-    """The share of an L4 that Llama-2-7B and one sequence of 2,048 tokens need."""
-    d = Deployment(Model.named("Llama-2-7B"), "L4-24GB")
-    cache, card, weights = d.model.kv_bytes(2048), d.reported_bytes, d.weight_bytes
-    overhead = int(card * d.share) - d.kv_budget_bytes - weights
-    needed, listed = weights + overhead + cache, fact("gpus", "gpu", d.gpu)["memory_bytes"]
+    """The share of an RTX 4080 that Llama-2-7B and one sequence of 2,048 tokens need."""
+    d = Deployment(Model.named("Llama-2-7B"), "RTX-4080-16GB")
+    cache, overhead = d.model.kv_bytes(2048), sum(d.overheads.values())
+    needed, card = d.weight_bytes + overhead + cache, d.reported_bytes
+    listed = fact("gpus", "gpu", d.gpu)["memory_bytes"]
     if not 0 <= answer <= 1:
         return "a share lies between 0 and 1"
     return number(answer, needed / card, {
         needed / listed: "the share is of what the card reports, not of its label",
-        d.share: "that is the engine's default: less is enough",
-        (weights + cache) / card: "what lies beside weights and cache needs room too",
-        (overhead + cache) / card: "the weights need room too",
-        (weights + overhead) / card: "that leaves room for no token",
+        d.share: "that is the default, which does not do",
+        (needed - overhead) / card: "what lies beside weights and cache needs room too",
+        (needed - d.weight_bytes) / card: "the weights need room too",
+        (needed - cache) / card: "that leaves room for no token",
         (needed - cache / 2) / card: "that is room for half of the sequence"},
         "the sequence does not fit yet" if answer < needed / card else "a smaller share is enough",
         abs_tol=0.0005)  # three decimals
