@@ -81,10 +81,9 @@ class Server:
             self._arrive(self.arrivals[self.iteration])
         admitted = () if self._blocked else self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
-        running = computed = len(self.running)  # tokens: one of each request, but
-        if admitted:
-            admitted = [request for request in admitted if request.ends >= 0]  # not sent back
-            computed += sum(request.n_tokens - 1 for request in admitted)  # a whole prompt
+        admitted = [request for request in admitted if request.ends >= 0]  # not sent back at once
+        running = len(self.running)  # a token of each, but of those admitted a whole prompt
+        computed = running + sum(request.n_tokens - 1 for request in admitted)
         self.used += running
         self.history.append((running, len(self.waiting), self.used, self.final,
                              self.memory.asked, computed))

@@ -10,24 +10,30 @@ def cache_vs_context(curves, budget_gib, beside, title):
     beside one of them."""
     fig, ax = canvas(title, 3.6, xlabel="context length (tokens)",
                      ylabel="KV cache of one sequence (GiB)")
-    by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
-    label_y = 0
-    for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
-        ax.plot(curve["context_tokens"], curve["memory_gib"], color=colour)
-        x, y = curve[["context_tokens", "memory_gib"]].iloc[-1]
-        ax.plot(x, y, "o", color=colour, ms=4)
-        if x < curves["context_tokens"].max():
-            note(ax, x, y, model, 0, 6, ha="center")
-        else:
-            label_y = max(y, 1.6 * label_y)  # labels keep their distance
-            ax.annotate(model, (x, y), (x * 1.25, label_y), va="center",
-                        arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8})
+    draw_models(ax, curves)
     ax.axhline(budget_gib, color=COLOURS["text"], lw=1, ls="--")
     ax.text(1024, budget_gib * 1.12, f"left beside {beside}: {budget_gib:.1f} GiB")
     log2_axis(ax, 2 ** np.arange(10, 18), lambda n: f"{n // 1024}k")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter("{x:g}")
     return fig
+
+
+def draw_models(ax, curves):
+    """A line for each model, lowest first, with its name above a line that ends early, else
+    to the right, where names keep their distance."""
+    longest, label_y = curves["context_tokens"].max(), 0
+    by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
+    for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
+        ax.plot(curve["context_tokens"], curve["memory_gib"], color=colour)
+        x, y = curve[["context_tokens", "memory_gib"]].iloc[-1]
+        ax.plot(x, y, "o", color=colour, ms=4)
+        if x < longest:
+            note(ax, x, y, model, 0, 6, ha="center")
+        else:
+            label_y = max(y, 1.6 * label_y)
+            ax.annotate(model, (x, y), (x * 1.25, label_y), va="center",
+                        arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8})
 
 
 def waste_vs_page_size(table, title):
