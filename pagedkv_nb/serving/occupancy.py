@@ -41,8 +41,8 @@ def places(number, pieces, tokens):
 
 
 class Recorder:
-    """Stands before a server's memory and notes at each account who holds which slots:
-    every running request has its token then, and nobody has left yet."""
+    """Stands before a server's memory and notes in each step who holds which slots, when every
+    running request has its token and nobody has left yet."""
 
     def __init__(self, server):
         """Nothing noted; takes the memory's place."""
@@ -52,10 +52,6 @@ class Recorder:
     def __getattr__(self, name):
         """All else is the memory's."""
         return getattr(self.memory, name)
-
-    def quiet(self, n):
-        """No iteration passes without a look."""
-        return 0
 
     def grow(self, preempt):
         """A token for every request, and a look at all of them."""
@@ -70,7 +66,8 @@ class Recorder:
 def record(server, iterations):
     """Step a server that often; the `Pieces.table` of what its requests held then."""
     recorder = Recorder(server)
-    server.run(iterations)
+    for _ in range(iterations):
+        server.step()
     server.memory = recorder.memory
     return recorder.pieces.table(iterations)
 
