@@ -1,6 +1,6 @@
 """Speed as ratios, each against a yardstick measured in the same run: `make bench`.
 
-    python -m pagedkv_nb.study.bench [pool server attention sweep model]
+    python -m pagedkv_nb.study.bench [pool server attention model]
 """
 import sys
 from collections import deque
@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ..attention import PagedKVCache, attention
-from ..contiguous import BuddyAllocator, FirstFitAllocator, naive_utilisation
+from ..contiguous import BuddyAllocator, FirstFitAllocator
 from ..generation import LanguageModel
 from ..generation.language_model import FILE
-from ..paging import PagedRequest, PagePool, paged_utilisation
+from ..paging import PagedRequest, PagePool
 from ..serving import POLICIES, Server
-from ..traffic import article_lengths, read_workload
+from ..traffic import read_workload
 
 PAGE = 16  # tokens
 SERVERS = [("max", FirstFitAllocator, 2048), ("oracle", FirstFitAllocator, 750),
@@ -91,15 +91,6 @@ def attention_rows(tokens):
         yield row(f"attention, pages of {page_size} / contiguous", f"{tokens:,} tokens", ours, dense, goal)
 
 
-def sweep_rows(n):
-    """Both utilisations of n requests, against drawing their lengths."""
-    lengths = article_lengths(n, np.random.RandomState(0))
-    ours, drawn = fastest(
-        5, Timer(lambda: (naive_utilisation(lengths, 2048), paged_utilisation(lengths, PAGE))),
-        Timer(lambda: article_lengths(n, np.random.RandomState(0))))
-    yield row("utilisations / drawing lengths", f"{n:,} requests", ours, drawn, 2)
-
-
 def model_rows(running):
     """The real model: prompts read, and as many requests decoded together, against the linear
     layers alone for as many tokens."""
@@ -132,7 +123,6 @@ GROUPS = {
     "pool": [partial(pool_rows, 10**p) for p in range(2, 7)],
     "server": [partial(server_rows, 10**p) for p in range(1, 5)],
     "attention": [partial(attention_rows, n) for n in (128, 1024, 4096, 32768)],
-    "sweep": [partial(sweep_rows, 10**p) for p in range(3, 8)],
     "model": [partial(model_rows, n) for n in (1, 4, 16) if FILE.is_file()],  # `make model`
 }
 
