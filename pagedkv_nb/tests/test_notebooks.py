@@ -164,6 +164,11 @@ class TestStored:
             assert "sys.path" not in source(cell) and "import *" not in source(cell)
 
 
+def test_the_lab_adds_its_minutes_up():
+    rows = [int(m) for m in re.findall(r"^\| \[.+\]\(../notebooks/.+\) \| (\d+) \|", LECTURER, re.M)]
+    assert len(rows) == len(PATHS) and f"notebooks 1 and 2 ({rows[0] + rows[1]} minutes)" in LECTURER
+
+
 def test_the_readme_names_what_exists():
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
