@@ -60,19 +60,27 @@ class Server:
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
         self._blocked = False  # the queue found no room, or is empty; nothing has changed since
         self._source = cycle(pairs)
+        # about so many requests leave in an iteration once the memory is full
+        self._pace = memory.slots * len(pairs)**2 / sum(map(sum, pairs)) / sum(o for _, o in pairs)
 
     def run(self, iterations):
         """Step that often."""
-        end = self.iteration + positive_int("iterations", iterations)
+        most = max(1, int(10**6 / self._pace))
+        end = self.iteration + positive_int("iterations", iterations, most, why="a million requests")
         while self.iteration < end:
             self.step()
             self._coast(end)
 
     def finish(self, n_requests):
         """Step until so many requests have left."""
+        self.check_work("n_requests", n_requests)
         while len(self.finished) < n_requests:
             self.step()
             self._coast(inf)
+
+    def check_work(self, name, n_requests):
+        """ValueError for more requests than a few 100,000 iterations can serve."""
+        positive_int(name, n_requests, max(1, int(3e5 * self._pace)), 0, "300,000 iterations")
 
     def step(self):
         """One iteration; returns (the requests that were admitted in it, those that wrote

@@ -16,6 +16,7 @@ class TimedServer(Server):
         super().__init__(memory, workload, arrivals=())
         self.clock, self.now_s = clock, 0.0
         self.arrival_s = in_order(arrival_s)
+        self.check_work("requests", len(self.arrival_s))
         self.iteration_s = []
         self.times_s = []  # of each request: arrival, first token, end
 

@@ -31,7 +31,8 @@ def pool_for(token_counts, total_pages, page_size):
 def model_with_heads(model):
     """The model of that name, if its cache is K and V of heads."""
     shape = Model.named(model)
-    choice("model", model, [model] if shape.kv_heads else ["a model with K and V heads"])
+    heads = shape.kv_heads and shape.kv_heads * shape.head_dim <= 2**16
+    choice("model", model, [model] if heads else ["a model with K and V heads, 65,536 wide in all"])
     return shape
 
 

@@ -9,7 +9,10 @@ from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import paged_utilisation
 from pagedkv_nb.facts import facts
 from pagedkv_nb.parameter import positive_ints
-from pagedkv_nb.traffic import Workload, article_distribution, article_lengths, read_workload
+from pagedkv_nb.serving import POLICIES, Clock, Server, TimedServer
+from pagedkv_nb.study.parameters import model_with_heads
+from pagedkv_nb.traffic import (Workload, article_distribution, article_lengths, poisson_arrivals,
+                                read_workload)
 
 BATCHES = (10, 25, 50, 100, 200)
 WORKLOADS = facts("workloads").set_index("name")
@@ -165,3 +168,34 @@ def test_arrays_of_whole_numbers_stay_arrays():
     for bad, message in (([3, 0], r"^x\[1\]=0: must be"), ([6, 1], r"^x\[0\]=6: must be .* at most 5")):
         with pytest.raises(ValueError, match=message):
             positive_ints("x", np.array(bad), most=5)
+
+
+@pytest.mark.parametrize("rate, duration", [(0.01, 60), (0, 1200), (100, 7200), (1e300, 1e300)])
+def test_arrivals_are_some_and_not_too_many(rate, duration):
+    with pytest.raises(ValueError, match="^rate_per_s=.*: must give at least one request in .* at most 100,000$"):
+        poisson_arrivals(rate, duration, np.random.RandomState(42))
+
+
+def served(prompt, output, slots, longest, policy="max", **more):
+    w = Workload("w", np.array([prompt]), np.array([output]))
+    return Server(POLICIES[policy].memory(slots, longest, **more), w)
+
+
+def test_work_is_refused_before_it_begins():
+    """Requests of one iteration each, 155 at once; as many short ones as a large memory holds;
+    more requests than a small one serves in minutes, in iterations or in seconds."""
+    for server, iterations in ((served(100, 1, 15_728, 101), 20_000), (served(20, 30, 10**7, 100), 5000)):
+        with pytest.raises(ValueError, match="^iterations=.* at most .*a million requests"):
+            server.run(iterations)
+        assert not server.history
+    with pytest.raises(ValueError, match="^n_requests=100000: .* at most .*300,000 iterations"):
+        served(160, 340, 15_728, 2048).finish(10**5)
+    clock = Clock(1, 1, 1, 1, 1)
+    memory = POLICIES["paged"].memory(15_728, 2048)
+    with pytest.raises(ValueError, match="^requests=90000: .* at most .*300,000 iterations"):
+        TimedServer(memory, Workload("w", np.array([160]), np.array([340])), clock, np.zeros(90_000))
+
+
+def test_heads_of_a_notebook_are_not_wider_than_memories():
+    with pytest.raises(ValueError, match="^model='1x1000x1000': must be one of a model with"):
+        model_with_heads("1x1000x1000")

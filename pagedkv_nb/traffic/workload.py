@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..facts import fact, facts
-from ..parameter import choice, number, positive_int
+from ..parameter import choice, number, positive_int, shown
 from .table import format_of
 from .trace import read_columns
 
@@ -97,6 +97,11 @@ def measured(name, n, rng):
 
 
 def poisson_arrivals(rate_per_s, duration_s, rng):
-    """Arrival times in seconds, at that mean rate, before `duration_s`."""
+    """Arrival times in seconds, at that mean rate, before `duration_s`: at least one, on average
+    at most 100,000."""
     mean = number("rate_per_s", rate_per_s) * number("duration_s", duration_s)
-    return np.sort(rng.uniform(0, duration_s, rng.poisson(mean)))
+    times = np.sort(rng.uniform(0, duration_s, rng.poisson(mean) if mean <= 10**5 else 0))
+    if not len(times):
+        raise ValueError(f"{shown('rate_per_s', rate_per_s)}: must give at least one request in "
+                         f"{duration_s:g} s, and at most {10**5:,}")
+    return times
