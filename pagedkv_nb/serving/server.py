@@ -65,8 +65,8 @@ class Server:
 
     def run(self, iterations):
         """Step that often."""
-        most = max(1, int(10**6 / self._pace))
-        end = self.iteration + positive_int("iterations", iterations, most, why="a million requests")
+        most, why = max(1, int(10**6 / self._pace)), "a million requests"
+        end = self.iteration + positive_int("iterations", iterations, most, why=why)
         while self.iteration < end:
             self.step()
             self._coast(end)
