@@ -1,5 +1,6 @@
 """A model from the files of its checkpoint: config.json and what lies beside it."""
 import json
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,6 +13,7 @@ MOST_BYTES = 64 * 2**20  # of a file that is read
 NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 INHERITED = ("quantization_config", "tie_word_embeddings", "is_encoder_decoder", "vision_config")
 OTHERS = "quantization_config", "compression_config"  # where a config tells its quantisation
+BROKEN = ArithmeticError, AttributeError, LookupError, TypeError, re.error  # of damaged fields
 
 
 def read_config(path):
@@ -22,13 +24,14 @@ def read_config(path):
     config = text_part(path, read_object(path, file))
     shape = model_shape(config)
     told = {"name": called, "family": config.get("model_type", ""), **shape}
-    told |= weight_bytes(config, shape, Scheme()) | {"image_tower": image_tower(config)[1]}
     try:
+        told |= weight_bytes(config, shape, Scheme()) | {"image_tower": image_tower(config)[1]}
         quantisation = told_quantisation(path, config, file, called)
         told["cache_dtype"] = cache_dtype(quantisation)
         told |= weight_bytes(config, shape, scheme_of(config, quantisation))
-    except ValueError as error:
-        told |= {"unknown_weights": str(error), "checkpoint_bytes": 0}
+    except (ValueError, *BROKEN) as error:
+        broken = "" if isinstance(error, ValueError) else "its fields of weights are damaged: "
+        told |= {"unknown_weights": f"{broken}{error}"[:200], "checkpoint_bytes": 0}
     total = total_size(path, file)
     return told | ({"checkpoint_bytes": total, "unknown_weights": ""} if total else {})
 

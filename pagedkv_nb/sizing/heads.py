@@ -51,6 +51,8 @@ def index_fields(config, n_layers):
     a vector of one byte a value with a scale of 4 for 128, or a key of 16 bits."""
     if "index_head_dim" in config:
         dim, types = config.whole("index_head_dim"), config.get("indexer_types")
+        config.need(types is None or isinstance(types, list) and len(types) == n_layers,
+                    "indexer_types", f"must have an entry for each of {n_layers} layers")
         every, skip = config.whole("index_topk_freq", 1), config.whole("index_skip_topk_offset", 1, 0)
         own = [types[i] == "full" if types else max(i - skip + 1, 0) % every == 0
                for i in range(n_layers)]

@@ -26,9 +26,9 @@ def bytes_of(scheme, group=None, bits=None, more=0.0):
 
 def said_scheme(name):
     """The first scheme that a name speaks of; "" if none."""
-    said = re.split(r"[-./ ]", name.lower())
+    said = {*re.split(r"[-./ ]", name.lower()), *re.split(r"[-./ _]", name.lower())}
     return next((row["name"] for row in facts("schemes").to_dict("records")
-                 if set(row["words"].split()) & set(said)), "")
+                 if set(row["words"].split()) & said), "")
 
 
 def named_scheme(name, known):
@@ -55,7 +55,7 @@ def scheme_bytes(row, scheme):
         return {}
     embeddings = row["vocab"] * row["hidden"] * (1 if row["tied"] else 2)
     kept = 0 if fact("schemes", "scheme", scheme)["embeddings_too"] else embeddings
-    if not embeddings > 0 or published > 0:
+    if not embeddings > 0 or published > 0 or not bytes_of(scheme) > 0:
         return {"unknown_weights": f"the bytes of its weights as {scheme} are not known"}
     return {"checkpoint_bytes": int(2 * kept + bytes_of(scheme) * (n_params - kept)),
             "weights_off": 0.03 if bytes_of(scheme) >= 1 else 0.1}
@@ -86,10 +86,9 @@ class Parts:
         self.wild = re.compile("|".join(f"(?:{p})" for p in wild) or r"\Z.")
 
     def __contains__(self, part):
-        """Whether the part, one of its parents, or its own last names are in the list."""
+        """Whether the part, one of its parents, or some of its names are in the list."""
         words = part.split(".")
-        runs = {".".join(words[i:j]) for i in range(len(words))
-                for j in range(i + 1, len(words) + 1) if i == 0 or j == len(words)}
+        runs = {".".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
         return bool(runs & self.names or self.wild.match(part) or self.wild.match("model." + part))
 
 
@@ -108,8 +107,7 @@ def scheme_of(config, q):
     if q.get("quantized_layers"):
         sizes = {part: bytes_of(algorithm(said.get("quant_algo")))
                  for part, said in q["quantized_layers"].items()}
-        return Scheme(targets=[([part for part in sizes if sizes[part] == size], size)
-                               for size in set(sizes.values())])
+        return Scheme(targets=by_size(sizes))
     method, algo = str(q.get("quant_method", "modelopt")).lower(), q.get("quant_algo")
     if method == "compressed-tensors" or algo == "MIXED_PRECISION":
         return grouped(q, kept)
@@ -119,17 +117,23 @@ def scheme_of(config, q):
     if scheme == "mxfp4":  # experts only, their inner size rounded up to a multiple of 256
         inner = config.get("intermediate_size") or 256
         return Scheme(2.0, kept, [(["*.experts.*"], bytes_of(scheme) * -(-inner // 256) * 256 / inner)])
-    return Scheme(packed(q, scheme), kept + [
-        part for part, said in (q.get("extra_config") or {}).items()  # of AutoRound
-        if isinstance(said, dict) and (said.get("bits") or 16) >= 16])
+    own = {part: packed(q | said, scheme) if (said.get("bits") or 16) < 16 else 2.0
+           for part, said in (q.get("extra_config") or {}).items()}  # of AutoRound
+    return Scheme(packed(q, scheme), kept, by_size(own))
+
+
+def by_size(sizes):
+    """[(parts, bytes)] from {part: bytes}."""
+    return [([part for part in sizes if sizes[part] == size], size) for size in set(sizes.values())]
 
 
 def algorithm(said, field="quant_algo"):
     """The scheme of schemes.csv that a method or an algorithm of ModelOpt means."""
     words = str(said).replace("_AWQ", "").replace("auto-round", "autoround").replace("auto_round", "autoround")
-    if not said_scheme(words):
+    scheme = said_scheme(words)
+    if not scheme or not bytes_of(scheme):
         raise ValueError(f"quantization_config.{field}={said!r}: bytes of its weights are not known")
-    return said_scheme(words)
+    return scheme
 
 
 def packed(q, scheme):

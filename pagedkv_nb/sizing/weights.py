@@ -16,7 +16,8 @@ STATE_WORDS = ("M", "mamba", "linear_attention")
 def weight_bytes(config, shape, scheme):
     """The fields of a `Model` that tell its weights: parameters, bytes, those of them that
     each GPU holds a copy of, experts of a token; all 0 if the config says too little."""
-    n = {field: value for field, value in config.items() if type(value) is int} | shape
+    n = {field: value for field, value in config.items()
+         if type(value) is int and 0 <= value <= 10**8} | shape
     n["n_layers"] = shape["layers"] + shape["stateless_layers"]
     n["inner"] = n.get("intermediate") or 0
     damaged = any(type(config[field]) is not int or not 0 <= config[field] <= 10**8
@@ -187,7 +188,8 @@ def image_tower(config):
     """(parameters of the image tower, its sizes for `Model.image_tower`); (0, ()) without."""
     tower = config.get("vision_config")
     tower = tower if isinstance(tower, dict) else {}
-    n = {field: value for field, value in tower.items() if type(value) is int}
+    n = {field: value for field, value in tower.items()
+         if type(value) is int and 0 <= value <= 10**6}
     layers, hidden = n.get("depth") or n.get("num_hidden_layers") or 0, n.get("hidden_size", 0)
     inner = n.get("intermediate_size") or 4 * hidden
     if not (layers and hidden):
