@@ -1,11 +1,12 @@
 """Shapes read from config.json files: against values derived by hand, and damaged files."""
 import json
+import os
 
 import pytest
 
 from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import Deployment, Model
-from pagedkv_nb.sizing.checkpoint import NESTED
+from pagedkv_nb.sizing.checkpoint import MOST_BYTES, NESTED
 
 from .conftest import ROOT
 
@@ -404,3 +405,252 @@ def test_a_state_is_understood_beside_layers_that_keep_one(tmp_path, pattern):
     assert Model.named(written(tmp_path, LLAMA | state | {"model_type": "falcon_h1"})).layers == 32
     with pytest.raises(ValueError, match="may change the cache"):
         Model.named(written(tmp_path, LLAMA | state))
+
+
+# Current configs of ../shared/configs_2: bytes a token of all layers in 16 bits and in fp8.
+CURRENT = {
+    "DeepSeek-V3.1-NVFP4": (61 * 1152, 61 * 576), "Kimi-K2.5-NVFP4": (61 * 1152, 61 * 576),
+    "DeepSeek-V3.2-NVFP4": (61 * 1284, 61 * 788), "GLM-5.1-FP8": (78 * 1284, 78 * 788),
+    "GLM-5.2-NVFP4": (78 * 1152 + 21 * 132, 78 * 656 + 21 * 132),
+    "NVIDIA-Nemotron-3-Ultra-550B-A55B-FP8": (12288, 6144),
+    "NVIDIA-Nemotron-3-Ultra-550B-A55B-NVFP4": (12288, 6144),
+    "NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4": (6144, 3072),
+    "llama-4-scout-17b-16e-instruct-fp8-dynamic": (48 * 4096, 48 * 2048),
+    "Llama-3_3-Nemotron-Super-49B-v1": (49 * 4096, 49 * 2048),
+    "MiniMax-M3": (122880 + 57 * 256, 61440 + 57 * 256),
+    "MiniMax-M3-NVFP4": (122880 + 57 * 256, 61440 + 57 * 256),
+    "MiMo-V2-Flash": (23040 + 199680, 11520 + 99840), "gpt-oss-120b": (36 * 2048, 36 * 1024),
+    "Qwen3.5-397B-A17B": (15 * 2048, 15 * 1024), "Qwen3.5-122B-A10B-NVFP4": (12 * 2048, 12 * 1024),
+    "Gemma-4-31B-IT-NVFP4": (50 * 16384 + 10 * 8192, 50 * 8192 + 10 * 4096),
+    "Qwen3.6-35B-A3B-NVFP4": (10 * 2048, 10 * 1024), "deepseek-v2-lite": (27 * 1152, 27 * 576)}
+
+
+def current(shared, name):
+    """The path of a current config in ../shared."""
+    if not (shared / "configs_2" / name).exists():
+        pytest.skip(f"../shared/configs_2/{name} is not here")
+    return str(shared / "configs_2" / name)
+
+
+@pytest.mark.parametrize("name", CURRENT)
+def test_current_configs(shared, name):
+    model = Model.named(current(shared, name))
+    assert (model.kv_bytes_per_token(), model.kv_bytes_per_token("fp8")) == CURRENT[name]
+
+
+@pytest.mark.parametrize("name", ["Flash", "Flash-NVFP4", "Pro"])
+def test_deepseek_v4_is_refused_with_the_reason(shared, name):
+    with pytest.raises(ValueError, match=": compress_ratios: .*: pages of compressed tokens"):
+        Model.named(current(shared, f"DeepSeek-V4-{name}"))
+
+
+LATENT = LLAMA | {"kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128,
+                  "v_head_dim": 128, "q_lora_rank": 1536}
+INDEXED = LATENT | {"index_head_dim": 128, "index_n_heads": 64, "index_topk": 2048}
+SPARSE = {"sparse_attention_freq": [0, 0, 0] + [1] * 29, "sparse_index_dim": 128,
+          "sparse_disable_index_value": [0, 0, 0] + [1] * 29}
+BLOCK = {"attention": {"no_op": False, "n_heads_in_group": 8, "replace_with_linear": False},
+         "ffn": {"ffn_mult": 1.3125, "no_op": False}}
+EMPTY = {"attention": {"no_op": True, "n_heads_in_group": None}, "ffn": {"ffn_mult": 0.5}}
+TWO_SHAPES = LLAMA | {
+    "num_key_value_heads": 4, "head_dim": 192, "v_head_dim": 128, "swa_num_key_value_heads": 8,
+    "swa_head_dim": 192, "swa_v_head_dim": 128, "swa_num_attention_heads": 32, "sliding_window": 128,
+    "sliding_window_size": 128, "attention_chunk_size": 128, "swa_rope_theta": 10000,
+    "hybrid_layer_pattern": [0, 1, 1, 1] * 8, "add_swa_attention_sink_bias": True}
+NEMOTRON = {k: v for k, v in LLAMA.items() if k != "num_hidden_layers"} | {
+    "model_type": "nemotron_h", "layers_block_type": ["mamba", "moe", "attention", "mlp"] * 8,
+    "mamba_num_heads": 64, "mamba_head_dim": 64, "ssm_state_size": 128, "n_groups": 8,
+    "conv_kernel": 4, "num_key_value_heads": 2, "head_dim": 128, "moe_latent_size": 2048,
+    "mtp_layers_block_type": ["attention", "moe"], "n_routed_experts": 8, "num_experts_per_tok": 2}
+KIMI = LATENT | {"activation_situ_linear_beta": 4.0, "linear_attn_config": {
+    "full_attn_layers": list(range(4, 33, 4)), "num_heads": 96, "head_dim": 128,
+    "short_conv_kernel_size": 4}}
+# {case: (config, bytes a token in 16 bits, in fp8)}
+UNDERSTOOD = {
+    "index beside a latent": (INDEXED, 32 * 1284, 32 * 788),
+    "index of some layers": (INDEXED | {"indexer_types": ["full", "shared"] * 16},
+                             32 * 1152 + 16 * 132, 32 * 656 + 16 * 132),
+    "index of every fourth": (INDEXED | {"index_topk_freq": 4, "index_skip_topk_offset": 3},
+                              32 * 1152 + 10 * 132, 32 * 656 + 10 * 132),
+    "a wider index": (INDEXED | {"index_head_dim": 256}, 32 * 1416, 32 * 920),
+    "words of sparse layers": (INDEXED | {"layer_types": ["deepseek_sparse_attention"] * 32},
+                               32 * 1284, 32 * 788),
+    "a latent alone": (LATENT, 32 * 1152, 32 * 576),
+    "index beside K and V": (LLAMA | {"sparse_attention_config": SPARSE}, 131072 + 29 * 256,
+                             65536 + 29 * 256),
+    "blocks": (LLAMA | {"num_key_value_heads": None, "block_configs": [BLOCK] * 20 + [EMPTY] * 12},
+               20 * 2 * 4 * 128 * 2, 20 * 2 * 4 * 128),
+    "two shapes of heads": (TWO_SHAPES, (8 * 4 + 24 * 8) * 320 * 2, (8 * 4 + 24 * 8) * 320),
+    "no number of layers": (NEMOTRON, 8 * 2 * 2 * 128 * 2, 8 * 2 * 2 * 128),
+    "kimi": (KIMI, 8 * 1152, 8 * 576)}
+
+
+@pytest.mark.parametrize("config, sixteen, eight", UNDERSTOOD.values(), ids=UNDERSTOOD)
+def test_families_of_today(tmp_path, config, sixteen, eight):
+    model = Model.named(written(tmp_path, config))
+    assert (model.kv_bytes_per_token(), model.kv_bytes_per_token("fp8")) == (sixteen, eight)
+    assert model.checkpoint_bytes > 0 and not model.unknown_weights
+
+
+def test_the_index_and_the_latent_are_held_whole_by_every_gpu(tmp_path):
+    model = Model.named(written(tmp_path, INDEXED))
+    assert model.kv_bytes_on(8, 1) == 8 * 32 * 1284
+    assert "a latent of 576 values, 32 keep 132 bytes of index a token" in model.sentence()
+    sparse = Model.named(written(tmp_path, LLAMA | {"sparse_attention_config": SPARSE}))
+    assert sparse.kv_bytes_on(4, 10) == 10 * (131072 + 4 * 29 * 256)
+
+
+def test_windows_of_two_shapes(tmp_path):
+    model = Model.named(written(tmp_path, TWO_SHAPES))
+    assert (model.local_layers, model.window, model.chunked) == (24, 128, False)
+    assert model.kv_bytes(1000) == 8 * 4 * 320 * 2 * 1000 + 24 * 8 * 320 * 2 * 128
+
+
+def test_states_by_hand(tmp_path):
+    nemotron = Model.named(written(tmp_path, NEMOTRON))
+    assert (nemotron.layers, nemotron.stateless_layers, nemotron.state_layers) == (8, 24, 8)
+    assert nemotron.state == "mamba" and nemotron.state_bytes == (
+        (64 * 64 + 2 * 8 * 128) * 3 * 2 + 64 * 64 * 128 * 4)
+    kimi = Model.named(written(tmp_path, KIMI))
+    assert (kimi.state, kimi.state_layers) == ("linear", 24)
+    assert kimi.state_bytes == 3 * 12288 * 3 * 2 + 96 * 128 * 128 * 4 == 6512640
+    qwen = Model.named(str(EXAMPLES / "Qwen3.5-27B"))
+    assert (qwen.state, qwen.state_layers) == ("linear", 48)
+    assert qwen.state_bytes == (2 * 2048 + 6144) * 3 * 2 + 48 * 128 * 128 * 4
+
+
+FALSE_ALARMS = {"activation_situ_linear_beta": 4.0, "moe_latent_size": 1024,
+                "mtp_layers_block_type": ["attention", "moe"], "for_llm_compressor": True,
+                "for_llm_compressor: off": False}
+
+
+@pytest.mark.parametrize("field", FALSE_ALARMS)
+def test_false_alarms_are_read(tmp_path, field):
+    config = LLAMA | {field.split(":")[0]: FALSE_ALARMS[field]}
+    assert Model.named(written(tmp_path, config)).kv_bytes_per_token() == 131072
+
+
+
+NOT_UNDERSTOOD = {
+    "compress_ratios": LLAMA | {"sliding_window": 128, "compress_ratios": [0, 4, 128, 4] * 8},
+    "indexer_types": INDEXED | {"indexer_types": ["full"]}, "index_head_dim": LLAMA | {
+        "index_head_dim": 128}, "index_n_heads": LLAMA | {"index_n_heads": 64},
+    "indexer_types: 'full'": INDEXED | {"indexer_types": "full"},
+    "indexer_types: 5": INDEXED | {"indexer_types": 5},
+    "sparse_disable_index_value": LLAMA | {"sparse_attention_config": SPARSE | {
+        "sparse_disable_index_value": [0] * 32}},
+    "sparse_attention_freq": LLAMA | {"sparse_attention_config": SPARSE | {
+        "sparse_attention_freq": [1]}},
+    "sparse_index_dim": LLAMA | {"sparse_attention_config": SPARSE | {"sparse_index_dim": "128"}},
+    "sparse_attention_config: 5": LLAMA | {"sparse_attention_config": 5},
+    "block_configs: ": LLAMA | {"block_configs": [BLOCK] * 31},
+    "swa_num_key_value_heads": TWO_SHAPES | {"swa_num_key_value_heads": 0},
+    "swa_head_dim": {k: v for k, v in TWO_SHAPES.items() if k != "swa_num_key_value_heads"},
+    "layers_block_type: ": NEMOTRON | {"layers_block_type": ["mamba", "what"]},
+    "linear_num_value_heads": LLAMA | {"full_attention_interval": 4, "linear_num_value_heads": -1},
+    "linear_num_key_heads": LLAMA | {"full_attention_interval": 4, "linear_num_value_heads": 8,
+                                     "linear_value_head_dim": 128, "linear_key_head_dim": 128,
+                                     "linear_conv_kernel_dim": 4, "linear_num_key_heads": True},
+    "linear_key_head_dim": LLAMA | {"full_attention_interval": 4, "linear_num_value_heads": 8,
+                                    "linear_value_head_dim": 128, "linear_key_head_dim": -128},
+    "no_rope_layers": LLAMA | {"attention_chunk_size": 8192, "no_rope_layers": "1" * 31},
+    "no_rope_layers: 'every'": LLAMA | {"attention_chunk_size": 8192, "no_rope_layers": "every"},
+    "no_rope_layer_interval": LLAMA | {"attention_chunk_size": 8192, "no_rope_layer_interval": -4},
+    "num_hidden_layers": LLAMA | {"num_hidden_layers": 10**4000},
+    "max_position_embeddings": LLAMA | {"max_position_embeddings": 10**4000}}
+
+
+@pytest.mark.parametrize("field", NOT_UNDERSTOOD)
+def test_fields_of_today_that_are_not_understood(tmp_path, field):
+    with pytest.raises(ValueError) as error:
+        Model.named(written(tmp_path, NOT_UNDERSTOOD[field]))
+    message = str(error.value)
+    assert f": {field}" in message and "\n" not in message and len(message) < 300
+
+
+@pytest.mark.parametrize("kind", ["replace_with_linear", "sparsify", "window_length", "num_sink_tokens"])
+def test_a_block_that_keeps_something_else_is_refused(tmp_path, kind):
+    odd = BLOCK | {"attention": BLOCK["attention"] | {kind: 64}}
+    with pytest.raises(ValueError, match=f"block_configs: .*: {kind} is not understood$"):
+        Model.named(written(tmp_path, LLAMA | {"block_configs": [odd] + [BLOCK] * 31}))
+
+
+def test_weights_of_blocks_of_their_own_width(tmp_path):
+    model = Model.named(written(tmp_path, LLAMA | {"block_configs": [BLOCK] * 20 + [EMPTY] * 12}))
+    wide, narrow = 3584, 1536  # 2/3 of ffn_mult x 4,096, in steps of 256
+    attention = 4096 * (2 * 32 + 2 * 4) * 128
+    assert model.params_billion * 1e9 == pytest.approx(
+        20 * attention + 3 * 4096 * (20 * wide + 12 * narrow) + 2 * 128256 * 4096)
+
+
+HUGE = ["num_experts_per_tok", "top_k_experts", "num_experts", "index_n_heads", "shared_intermediate_size",
+        "moe_intermediate_size", "linear_num_key_heads", "mamba_num_heads", "n_groups", "q_lora_rank"]
+
+
+@pytest.mark.parametrize("field", HUGE)
+@pytest.mark.parametrize("value", [10**4000, -(10**4000), -1])
+def test_numbers_out_of_all_bounds(tmp_path, field, value):
+    for config in (LLAMA | {"num_local_experts": 4}, INDEXED, NEMOTRON):
+        try:
+            d = Deployment(Model.named(written(tmp_path, config | {field: value})), "H100-80GB", 8,
+                           weights_gib=20.0)
+        except ValueError as error:
+            assert str(error).startswith("model=") and "\n" not in str(error)
+            assert len(str(error)) < 300
+        else:
+            assert d.token_slots() > 0
+
+
+def test_a_damaged_image_tower(tmp_path):
+    tower = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "spatial_merge_size": 2}
+    whole = Model.named(written(tmp_path, LLAMA | {"vision_config": tower}))
+    assert whole.image_tower == (1152, 4304, 4, 16384)
+    for field in tower:
+        for value in (None, "x", -1, 10**4000, True, [], {}, 0, 1.5):
+            path = written(tmp_path, LLAMA | {"vision_config": tower | {field: value}})
+            told_in_one_line(lambda: Model.named(path))
+            assert Deployment(Model.named(path), "H100-80GB", 8, weights_gib=20.0).token_slots() > 0
+
+
+def test_a_byte_order_mark(tmp_path):
+    (tmp_path / "config.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(LLAMA).encode())
+    assert Model.named(str(tmp_path)).kv_bytes_per_token() == 131072
+
+
+def test_what_is_no_regular_file_is_refused_before_it_is_read(tmp_path):
+    os.mkfifo(tmp_path / "config.json")
+    (tmp_path / "fifo.json").symlink_to(tmp_path / "config.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    for path in (tmp_path, tmp_path / "config.json", tmp_path / "fifo.json", tmp_path / "zero.json",
+                 "/dev/zero", "/dev/stdin"):
+        with pytest.raises(ValueError, match="cannot be read as JSON: it is no regular file$"):
+            Model.named(str(path))
+
+
+@pytest.mark.parametrize("name", ["hf_quant_config.json", "model.safetensors.index.json"])
+def test_a_file_beside_that_is_none_is_refused_too(tmp_path, name):
+    path = written(tmp_path, LLAMA)
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="it is no regular file"):
+        Deployment(Model.named(path), "H100-80GB")
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    with (tmp_path / "config.json").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(ValueError, match="cannot be read as JSON: it has more than 64 MiB$"):
+        Model.named(str(tmp_path))
+    text = json.dumps(LLAMA)
+    (tmp_path / "config.json").write_text(text)
+    monkeypatch.setattr("pagedkv_nb.sizing.checkpoint.MOST_BYTES", len(text))
+    assert Model.named(str(tmp_path)).layers == 32
+    (tmp_path / "config.json").write_text(text + " ")
+    with pytest.raises(ValueError, match="it has more than"):
+        Model.named(str(tmp_path))
+
+
+def test_a_nest_of_configs(tmp_path):
+    inside = LLAMA
+    for depth in range(300):
+        inside = {"text_config": inside}
+    told_in_one_line(lambda: Model.named(written(tmp_path, inside)))
