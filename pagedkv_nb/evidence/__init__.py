@@ -1,7 +1,7 @@
 """What others measured: recordings replayed, start-ups predicted, the article's claims judged."""
 from .ledger import judge, ledger, paper_gains, sharing
 from .recording import recorded, replay
-from .startups import deployed, logged_servers, predictions
+from .startups import by_class, deployed, logged_servers, predictions
 
-__all__ = ["deployed", "judge", "ledger", "logged_servers", "paper_gains", "predictions",
+__all__ = ["by_class", "deployed", "judge", "ledger", "logged_servers", "paper_gains", "predictions",
            "recorded", "replay", "sharing"]

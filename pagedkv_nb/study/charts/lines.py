@@ -161,24 +161,3 @@ def worth_of_memory(table, title):
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter("{x:g}×")
     return fig
-
-
-def measured_servers(table, labels, title):
-    """`predicted_tokens` over `logged_tokens` of each `server` against the logged, both
-    log; the band is 5 %, and `labels` {server: words} name what lies off."""
-    fig, ax = canvas(title, 3.5, xlabel="logged tokens of KV cache (squares: several GPUs)",
-                     ylabel="predicted / logged − 1", xscale="log", ymargin=0.12)
-    servers = table.set_index("server")
-    logged, several = servers["logged_tokens"], servers["n_gpus"] > 1
-    off = servers["predicted_tokens"] / logged - 1
-    ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
-    ax.axhline(0, color=COLOURS["text"], lw=1)
-    for shown, marker in ((~several, "o"), (several, "s")):
-        ax.plot(logged[shown], off[shown], marker, color=COLOURS["used"], alpha=0.6, mew=0)
-    for server, words in labels.items():
-        left = logged[server] > np.sqrt(logged.min() * logged.max())
-        right, side = (-8, "right") if left else (8, "left")
-        note(ax, logged[server], off[server], words, right, va="center", ha=side, size=8.5)
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.yaxis.set_major_formatter("{x:.0%}")
-    return fig
