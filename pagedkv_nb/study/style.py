@@ -5,6 +5,7 @@ from itertools import cycle
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 matplotlib.rcdefaults()  # not the reader's own settings
 matplotlib.rc_file(files(__package__) / "pagedkv.mplstyle")
@@ -42,6 +43,8 @@ def panels(title, captions, height, stacked=False):
 def settle(fig):
     """Settle the layout once, so that both formats use it, and to a rounding error, which
     would change names inside the SVG. A title that is too long is set smaller first."""
+    for text in fig.findobj(Text):
+        text.set_parse_math("$" not in text.get_text())  # two dollars in a name are no formula
     fig.draw_without_rendering()
     for title in fig.texts:  # hinting makes text wider at some resolutions, so at the PNG's
         while (ratio := width_in_png(fig, title)) > 0.99:

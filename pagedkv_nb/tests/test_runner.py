@@ -16,7 +16,8 @@ import pytest
 from psutil import pid_exists
 
 from pagedkv_nb.study import run
-from pagedkv_nb.study.notebook import Figures, write_together
+from pagedkv_nb.study.notebook import Figures, rendered, write_together
+from pagedkv_nb.study.style import canvas, settle
 
 from .conftest import ROOT
 
@@ -340,3 +341,13 @@ def test_figure_folders_are_checked_and_files_written_whole(tmp_path):
     with pytest.raises(TypeError):
         write_together({tmp_path / "a": b"1", tmp_path / "b": "no bytes"})
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_two_dollars_in_a_name_are_no_formula():
+    fig, ax = canvas("a $b_{ $c", xlabel="d $e_{ $f", xscale="log")
+    ax.plot([1, 1e6], [0, 1], label="g $h_{ $i")
+    ax.set_yticks([0, 1], ["j $k_{ $l", "m"])
+    ax.legend()
+    settle(fig)
+    svg = rendered(fig, "svg", {"Date": None})
+    assert all(name in svg for name in (b"a $b_{ $c", b"d $e_{ $f", b"g $h_{ $i", b"j $k_{ $l", b"mathdefault"))
