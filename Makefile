@@ -4,13 +4,15 @@ GRID =
 SCHEDULER =
 P =
 ONLY =
+FOLDER =
 # What a user passes reaches Python as it is: make expands none of it, a shell reads none of it.
 override NB := $(value NB)
 override GRID := $(value GRID)
 override SCHEDULER := $(value SCHEDULER)
 override P := $(value P)
 override ONLY := $(value ONLY)
-export NB GRID SCHEDULER P ONLY
+override FOLDER := $(value FOLDER)
+export NB GRID SCHEDULER P ONLY FOLDER
 
 # A conda environment of this name, or one given by its path (Binder's) that has the study.
 HERE := $(wildcard $(CONDA_DEFAULT_ENV)/lib/python3*/site-packages/pagedkv_nb-*.dist-info)
@@ -44,7 +46,7 @@ PYTEST = -m pytest -v -n auto --dist loadscope $(NBVAL) $(WITHOUT) pagedkv_nb/te
 # Small matrices on few cores: threads that wait for each other are up to four times as slow.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: all test test-all model run sweep lab student slides book playground bench lock clean help
+.PHONY: all test test-all model run sweep lab student solutions grade slides book playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.run --only "$$ONLY"
@@ -67,8 +69,14 @@ sweep: $(READY)  ## one notebook over a grid: make sweep NB=05 GRID=grid.yml [SC
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/01_sizing.ipynb
 
-student: $(READY)  ## copies of the notebooks without solutions, into build/student/
+student: $(READY)  ## copies of the notebooks without outputs and solutions, into build/student/
 	@$(PYTHON) -m pagedkv_nb.study.course student
+
+solutions: $(READY)  ## the exercises with their solutions, into build/solutions/
+	@$(PYTHON) -m pagedkv_nb.study.course solutions
+
+grade: $(READY)  ## run submitted notebooks, marks into build/grades.csv: make grade FOLDER=submitted
+	@$(PYTHON) -m pagedkv_nb.study.grade
 
 slides: $(READY)  ## a deck of slides a notebook, into build/slides/
 	@$(PYTHON) -m pagedkv_nb.study.course slides

@@ -1,10 +1,11 @@
 """What a course takes from the study, written into build/ or derived beside the sources.
 
-    python -m pagedkv_nb.study.course student      copies without solutions
+    python -m pagedkv_nb.study.course student      copies without solutions and outputs
+    python -m pagedkv_nb.study.course solutions    the exercises, solved
     python -m pagedkv_nb.study.course slides       a deck a notebook
     python -m pagedkv_nb.study.course book         a Jupyter Book 1 site
     python -m pagedkv_nb.study.course playground   the page, served on 127.0.0.1
-    python -m pagedkv_nb.study.course derived      figures/README.md, the page's sources
+    python -m pagedkv_nb.study.course derived      figures/README.md, the playground page
 """
 import os
 import subprocess
@@ -14,12 +15,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns, rmtree, which
 
+import nbformat
 from nbconvert import NotebookExporter, SlidesExporter
 from traitlets.config import Config
 
 from . import gallery, playground
 from .notebook import write_together
-from .run import BUILD, ROOT, notebooks
+from .run import BUILD, ROOT, notebooks, plain_error
 
 PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", "README.md", "LICENSE",
          "LICENSE-CC-BY-4.0.txt", "CITATION.cff", "environment.yml", "requirements.lock",
@@ -53,11 +55,24 @@ def export(exporter, folder):
 
 
 def student():
-    """Write the copies for students; returns the exit code."""
+    """Write the copies for students, without what a prediction is about; returns the exit code."""
     folder = emptied("student")
-    export(NotebookExporter(config=removal(remove_cell_tags={"solution"})), folder)
+    config = removal(remove_cell_tags={"solution"})
+    config.ClearOutputPreprocessor.enabled = True
+    export(NotebookExporter(config=config), folder)
     copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
     return announce(folder, "jupyter lab --ServerApp.root_dir=build, then the folder student")
+
+
+def solutions():
+    """Write each notebook's exercises with their solutions; returns the exit code."""
+    folder = emptied("solutions")
+    for path in notebooks():
+        nb = nbformat.read(path, as_version=4)
+        starts = [cell.source.startswith("## Exercises") for cell in nb.cells]
+        nb.cells = nb.cells[starts.index(True):]
+        nbformat.write(nb, folder / path.name)
+    return announce(folder, "what the exercises ask, and the answers")
 
 
 def slides():
@@ -107,9 +122,10 @@ def book():
 
 def derived():
     """Rewrite what is made from the notebooks and the package; returns the exit code."""
-    figures, page = ROOT / "figures", ROOT / "course" / "playground" / "index.html"
+    figures, page = ROOT / "figures", ROOT / "course" / "playground"
+    template = (page / "template.html").read_text(encoding="utf-8")
     texts = {figures / "README.md": gallery.page(notebooks(), figures),
-             page: playground.embedded(page.read_text(encoding="utf-8"))}
+             page / "index.html": playground.embedded(template)}
     write_together({path: text.encode() for path, text in texts.items()})
     return 0
 
@@ -138,6 +154,9 @@ def announce(folder, how):
 
 
 if __name__ == "__main__":
-    commands = {"student": student, "slides": slides, "book": book,
+    commands = {"student": student, "solutions": solutions, "slides": slides, "book": book,
                 "playground": serve_playground, "derived": derived}
-    sys.exit(commands[sys.argv[1]]())
+    try:
+        sys.exit(commands[sys.argv[1]]())
+    except (OSError, ValueError) as error:
+        sys.exit(plain_error(error))

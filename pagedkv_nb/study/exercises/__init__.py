@@ -7,15 +7,19 @@ from importlib import import_module
 
 
 def check(number, answer):
-    """Say whether an answer is right; `number` is "3.2": notebook 03, exercise 2. An answer
-    of None is not answered yet; one that cannot be judged says why."""
+    """Say whether an answer is right; `number` is "3.2": notebook 03, exercise 2."""
+    print(f"Exercise {number}: {verdict(number, answer)}")
+
+
+def verdict(number, answer):
+    """"right", or what is not yet; an answer of None is not answered yet, and one that cannot
+    be judged says why."""
     notebook, _, exercise = number.partition(".")
     judge = getattr(import_module(f"{__name__}.ex{notebook:0>2}"), f"exercise_{exercise}")
-    verdict = "not answered yet"
-    if answer is not None:
-        try:
-            hint = judge(answer)
-        except Exception as error:  # the reader's code or value, whatever it does
-            hint = f"it fails with {type(error).__name__}: {error}"
-        verdict = "right" if hint is None else f"not yet: {hint}"
-    print(f"Exercise {number}: {verdict}")
+    if answer is None:
+        return "not answered yet"
+    try:
+        hint = judge(answer)
+    except Exception as error:  # the reader's code or value, whatever it does
+        hint = f"it fails with {type(error).__name__}: {error}"
+    return "right" if hint is None else f"not yet: {hint}"
