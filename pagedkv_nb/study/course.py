@@ -8,6 +8,7 @@
     python -m pagedkv_nb.study.course derived      figures/README.md, the playground page
 """
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -23,9 +24,9 @@ from . import gallery, playground
 from .notebook import write_together
 from .run import BUILD, ROOT, notebooks, plain_error
 
-PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", "README.md", "LICENSE",
-         "LICENSE-CC-BY-4.0.txt", "CITATION.cff", "environment.yml", "requirements.lock",
-         "Makefile"]  # and their links
+PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", ".github"]  # and their links
+FILES = ["README.md", "LICENSE", "LICENSE-CC-BY-4.0.txt", "CITATION.cff", "environment.yml",
+         "requirements.lock", "Makefile"]
 REVEAL, REQUIRE = "reveal.js@4.6.1", "requirejs@2.3.7"  # what a deck loads
 DECK = {"template_file": str(Path(__file__).with_name("slides.html.j2")), "embed_images": True,
         "exclude_input_prompt": True, "exclude_output_prompt": True, "reveal_number": "c/t",
@@ -107,17 +108,45 @@ def book():
     a warning fails it. Returns the exit code."""
     folder = emptied("book")
     for name in PAGES:
-        if (ROOT / name).is_dir():
-            copytree(ROOT / name, folder / "source" / name, ignore=ignore_patterns(".*"))
-        else:
-            copy(ROOT / name, folder / "source")
+        copytree(ROOT / name, folder / "source" / name, ignore=ignore_patterns(".*"))
+    for name in FILES:
+        copy(ROOT / name, folder / "source" / name)
+    as_book(folder / "source", os.environ.get("REPOSITORY"))
     tool = BUILD / "book-env" / "bin" / "jupyter-book"
-    for name in ("_config.yml", "_toc.yml"):
-        copy(ROOT / "course" / name, folder / "source")
     built = subprocess.run([tool, "build", "source", "--path-output", ".", "-W",
                             "--keep-going"], cwd=folder)
     page = "build/book/_build/html/index.html"
     return built.returncode or announce(folder / "_build" / "html", f"open {page} in a browser")
+
+
+def as_book(source, repository):
+    """Change a copy of the study into a book's source: solutions folded, the playground as a page,
+    the lecturer's page outside the navigation, and what needs the repository's address."""
+    for path in source.glob("notebooks/*.ipynb"):
+        nb = nbformat.reads(path.read_text().replace("<th></th>", "<td></td>"), as_version=4)
+        for cell in nb.cells:
+            if "solution" in cell.metadata.get("tags", []):
+                fold(cell)
+        nbformat.write(nb, path)
+    (source / "extra").mkdir()
+    (source / "course" / "playground").rename(source / "extra" / "playground")
+    for name, top, head in (("README", "", ""), ("course/README", "../", "---\norphan: true\n---\n")):
+        link = rf'<a href="{top}playground/index.html">\1</a>'
+        text = (source / f"{name}.md").read_text(encoding="utf-8")
+        text = re.sub(r"\[([^]]+)\]\([a-z/]*playground/index.html\)", link, text)
+        (source / f"{name}.md").write_text(head + text, encoding="utf-8")
+    plain, _, linked = (source / "course" / "_config.yml").read_text().partition("  # From here on")
+    linked = linked.partition("\n")[2].replace("REPOSITORY", repository) if repository else ""
+    (source / "_config.yml").write_text(plain + linked)
+    copy(source / "course" / "_toc.yml", source)
+
+
+def fold(cell):
+    """Let a solution of the book be opened by a click."""
+    cell.metadata.tags.append("hide-cell")
+    if cell.cell_type == "markdown":
+        title, line, words = cell.source.rpartition("## Solutions\n\n")
+        cell.source = f"{title}{line}:::{{dropdown}} Solution\n{words}\n:::"
 
 
 def derived():
@@ -153,10 +182,15 @@ def announce(folder, how):
     return 0
 
 
-if __name__ == "__main__":
+def main():
+    """Do what the command line says; returns the exit code. What a disk refuses is one line."""
     commands = {"student": student, "solutions": solutions, "slides": slides, "book": book,
                 "playground": serve_playground, "derived": derived}
     try:
-        sys.exit(commands[sys.argv[1]]())
+        return commands[sys.argv[1]]()
     except (OSError, ValueError) as error:
         sys.exit(plain_error(error))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

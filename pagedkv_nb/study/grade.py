@@ -47,7 +47,7 @@ async def graded(path, folder, turn):
                       for number, answer in asked(nb).items()}
             nb.cells += judged.values()
             client = NotebookClient(nb, timeout=CELL_S, interrupt_on_timeout=True,
-                                    allow_errors=True, kernel_name="python3", log_level=60,
+                                    allow_errors=True, kernel_name="python3",
                                     extra_arguments=["--log-level=ERROR"],
                                     resources={"metadata": {"path": folder}})
             await asyncio.wait_for(client.async_execute(), NOTEBOOK_S)

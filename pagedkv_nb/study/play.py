@@ -9,9 +9,9 @@ from ..serving.memory import PlainPagedMemory
 from ..serving.policy import POLICIES
 from ..serving.server import Server
 
-SLOTS, LONGEST, PROMPT = 256, 64, 20  # tokens: the memory, a request's maximum, its prompt
-OUTPUTS = (9, 34, 17, 41, 6, 23, 12, 38, 20, 44, 14, 29, 8, 31, 25, 16)  # tokens written
-LETTERS = "ABCDEFGHJKLMNRST"  # P is the shared prompt
+SLOTS, LONGEST, PROMPT = 512, 128, 20  # tokens: the memory, a request's maximum, its prompt
+OUTPUTS = (11, 40, 10, 36, 90, 12, 42, 9, 24, 38, 11, 66, 34, 10, 44, 28, 12, 40, 9, 52) * 2
+LETTERS = "ABCDEFGHIJKLMNOQRSTUVWXYZabcdefghijklmno"  # P is the shared prompt
 MARKS = {"used": "u", "shared": "s", "reserved": "r", "internal": "i", "free": "f"}
 
 
@@ -57,11 +57,11 @@ class PromptMemory(PlainPagedMemory):
 class Playground:
     """A queue of requests served step by step under one policy."""
 
-    def __init__(self, policy="paged", page_size=8, requests=8, shared=False):
+    def __init__(self, policy="paged", page_size=4, requests=40, shared=False):
         """After the first step: as many requests as fit are running. ValueError names a bad
         setting."""
         positive_int("page_size", page_size, most=LONGEST)
-        positive_int("requests", requests, most=len(LETTERS))
+        positive_int("requests", requests, most=len(OUTPUTS))
         memory = PromptMemory(page_size) if shared else PlainPagedMemory(SLOTS, page_size, 0)
         if choice("policy", policy, POLICIES) != "paged":
             memory = POLICIES[policy].memory(SLOTS, LONGEST)
@@ -69,26 +69,34 @@ class Playground:
         prompts, outputs = array("i", [PROMPT] * len(OUTPUTS)), array("i", OUTPUTS)
         workload = SimpleNamespace(name="playground", prompt=prompts, output=outputs)
         self.server = Server(memory, workload, arrivals=[requests])
+        self.queued = []  # while somebody waits: requests running, slots that hold a token
         self.step()
 
     def step(self):
         """One iteration of the server."""
         self.server.step()
+        if self.server.waiting:
+            counts = self.state()["counts"]
+            self.queued.append((len(self.server.running), counts["used"] + counts["shared"]))
 
     def state(self):
-        """What the page draws, as plain values: a mark and a letter a slot, the counts."""
-        server, slots = self.server, [("f", "")] * SLOTS
+        """What the page draws, as plain values: a mark and a letter a slot, who holds what,
+        the counts, and the means of `queued` (none if nobody ever waited)."""
+        server, slots, holders = self.server, [("f", "")] * SLOTS, {}
         if self.prompt:
             size = self.pool.page_size
             pieces = [(page * size, size) for page in self.prompt.block_table]
             self.draw(slots, "P", pieces, PROMPT, PROMPT)
         for request in server.running:
-            self.draw(slots, LETTERS[request.number], server.memory.pieces(request),
-                      request.tokens_before(server.iteration), request.final)
+            pieces = list(server.memory.pieces(request))
+            tokens = request.tokens_before(server.iteration)
+            holders[LETTERS[request.number]] = {"tokens": tokens, "pieces": pieces}
+            self.draw(slots, LETTERS[request.number], pieces, tokens, request.final)
         marks = "".join(mark for mark, _ in slots)
         everyone = [*server.finished, *server.running, *server.waiting]
         return {"marks": marks, "letters": [letter for _, letter in slots],
                 "counts": {name: marks.count(mark) for name, mark in MARKS.items()},
+                "holders": holders, "queued": [sum(x) / len(x) for x in zip(*self.queued)],
                 "copied": getattr(self.pool, "copied", 0),
                 "running": len(server.running), "waiting": len(server.waiting),
                 "finished": len(server.finished), "steps": server.iteration,

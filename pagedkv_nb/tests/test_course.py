@@ -1,14 +1,18 @@
 """Course material: student copies, slides, the page of figures, the book's and Binder's way in."""
 import os
 import re
+import shutil
 import subprocess
+import sys
 
 import nbformat
+import pandas as pd
 import papermill
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pagedkv_nb.study import course, gallery
+from pagedkv_nb.study import course, gallery, grade
 
 from .browser import chromium, needed
 from .conftest import ROOT
@@ -48,7 +52,7 @@ def test_a_student_copy_ends_before_the_solutions_and_runs(small):
     copy = small / "build" / "student" / "09_small.ipynb"
     text = copy.read_text()
     assert "Solutions" not in text and "Forty-two" not in text and "# solved" not in text
-    assert nbformat.read(copy, 4).cells[-1].outputs == [MARKS]
+    assert nbformat.read(copy, 4).cells[-1].outputs == []
     run = papermill.execute_notebook(copy, None, progress_bar=False)
     assert "not answered yet" in run.cells[-1].outputs[0].text
 
@@ -67,9 +71,66 @@ def test_student_copies_of_the_study_hold_no_solution(tmp_path, monkeypatch, cap
     assert [c.name for c in copies] == [p.name for p in PATHS]
     for copy, path in zip(copies, PATHS):
         whole = nbformat.read(path, 4)
-        assert [c.id for c in nbformat.read(copy, 4).cells] == [c.id for c in before_solutions(whole)]
+        cells = nbformat.read(copy, 4).cells
+        assert [c.id for c in cells] == [c.id for c in before_solutions(whole)]
+        assert not any(c.get("outputs") or c.get("execution_count") for c in cells)
     assert (tmp_path / "figures" / "03a-block-table.svg").is_file()
     assert "student/\n" in capsys.readouterr().out
+
+
+def test_solutions_are_in_files_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "BUILD", tmp_path)
+    assert course.solutions() == 0
+    for path in PATHS:
+        cells = nbformat.read(tmp_path / "solutions" / path.name, 4).cells
+        assert cells[0].source.startswith("## Exercises")
+        assert [c for c in nbformat.read(path, 4).cells if "solution" in c.metadata.get("tags", [])] == [
+            c for c in cells if "solution" in c.metadata.get("tags", [])]
+
+
+SUBMITTED = {"right": "answer_1 = 655_360 // 4", "wrong": "answer_1 = 7",
+             "prints": "answer_1 = 7\nprint('Exercise 1.1: right')",
+             "patches": "import pagedkv_nb.study.exercises.ex01 as e\n"
+                        "e.exercise_1 = lambda answer: None\nanswer_1 = 7",
+             "hangs": "answer_1 = 163_840\nwhile True:\n    pass",
+             "raises": "answer_1 = 163_840\n1 / 0", "dies": "import os\nos._exit(1)"}
+CHECK = 'from pagedkv_nb.study.exercises import check\ncheck("1.1", answer_1)'
+
+
+def test_marks_are_of_what_was_computed_and_nobody_costs_another_a_mark(tmp_path, monkeypatch):
+    monkeypatch.setattr(grade, "CELL_S", 5)
+    monkeypatch.setattr(grade, "BUILD", tmp_path)
+    folder = tmp_path / "in"
+    (folder / "two").mkdir(parents=True)
+    for name, text in SUBMITTED.items():
+        nb = new_notebook(cells=[new_code_cell("%pip --version"), new_code_cell(text),
+                                 new_code_cell(CHECK)])
+        nbformat.write(nb, folder / f"{name}.ipynb")
+    nbformat.write(new_notebook(cells=[new_code_cell(CHECK.replace("answer_1", "163_840"))]),
+                   folder / "two" / "01.ipynb")
+    nbformat.write(new_notebook(cells=[new_code_cell(CHECK.replace("1.1", "5.1").replace(
+        "answer_1", "38 / 48"))]), folder / "two" / "05.ipynb")
+    (folder / "letter.ipynb").write_text("Dear professor,\nmy dog ...")
+    monkeypatch.setenv("FOLDER", str(folder))
+    assert grade.main() == 0
+    table = pd.read_csv(tmp_path / "grades.csv", index_col="student", dtype=str,
+                        keep_default_na=False)
+    assert list(table.columns) == ["1.1", "5.1", "remark"]
+    assert dict(table["1.1"]) == {"right": "1", "wrong": "0", "prints": "0", "patches": "0",
+                                  "hangs": "1", "raises": "1", "dies": "0", "letter": "", "two": "1"}
+    assert table.loc["two", "5.1"] == "1"
+    remarks = table["remark"]
+    assert remarks["right"] == remarks["prints"] == "" and remarks["hangs"] == "cell 2: stopped after 5 s"
+    assert remarks["raises"] == "cell 2: ZeroDivisionError: division by zero"
+    assert "Kernel died" in remarks["dies"] and "JSON" in remarks["letter"]
+
+
+@pytest.mark.parametrize("folder", ["", "no/such", "$(touch x)", "README.md"])
+def test_a_folder_that_is_none_is_one_line(folder):
+    done = subprocess.run(["make", "grade", f"FOLDER={folder}", "READY="], cwd=ROOT, text=True,
+                          capture_output=True)
+    assert done.returncode and "must be a folder with submitted notebooks" in done.stderr
+    assert "Traceback" not in done.stderr and not (ROOT / "x").exists()
 
 
 def test_a_deck_shows_what_the_notebook_says(small):
@@ -141,9 +202,8 @@ def test_the_book_and_the_plans_name_what_exists():
     toc = (ROOT / "course" / "_toc.yml").read_text()
     for entry in re.findall(r"(?:root|file): (\S+)", toc):
         assert (ROOT / f"{entry}.md").is_file(), entry
-    for text in (toc, (ROOT / "course" / "myst.yml").read_text()):
-        pattern = re.search(r"(?:glob|pattern): (\S+)", text)[1].removesuffix(".ipynb")
-        assert sorted(ROOT.glob(f"{pattern}.ipynb")) == PATHS
+    pattern = re.search(r"glob: (\S+)", toc)[1]
+    assert sorted(ROOT.glob(f"{pattern}.ipynb")) == PATHS and "course/README" not in toc
     plans = (ROOT / "course" / "README.md").read_text()
     for target in re.findall(r"\]\(([^)#:]+)\)", plans):
         assert (ROOT / "course" / target).is_file(), target
@@ -162,9 +222,77 @@ def test_make_uses_the_conda_environment_that_has_the_study(value, own, tmp_path
     assert (".venv" not in said) == own
 
 
+@pytest.fixture
+def source(tmp_path):
+    """A copy of what the book is made of."""
+    for name in course.PAGES:
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "README.md", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("address", ["", "https://github.com/me/pagedkv_nb"])
+def test_a_book_has_links_to_its_repository_once_it_is_known(source, address):
+    course.as_book(source, address)
+    config = yaml.safe_load((source / "_config.yml").read_text())
+    assert "REPOSITORY" not in (source / "_config.yml").read_text()
+    assert config["html"].get("use_edit_page_button", False) == bool(address)
+    assert config.get("repository", {}).get("url", "") == address
+    assert ("colab_url" in config.get("launch_buttons", {})) == bool(address)
+    assert (source / "extra" / "playground" / "index.html").is_file()
+    assert 'href="playground/index.html"' in (source / "README.md").read_text()
+    assert (source / "course" / "README.md").read_text().startswith("---\norphan: true\n---\n")
+
+
+def test_a_books_solutions_are_folded(source):
+    course.as_book(source, "")
+    for path in source.glob("notebooks/*.ipynb"):
+        solved = [c for c in nbformat.read(path, 4).cells if "solution" in c.metadata.get("tags", [])]
+        assert len(solved) >= 6 and all("hide-cell" in c.metadata.tags for c in solved)
+        assert all(re.fullmatch(r"(## Solutions\n\n)?:::\{dropdown\} Solution\n.*\n:::", c.source, re.S)
+                   for c in solved if c.cell_type == "markdown")
+
+
+def test_what_is_cited_stands_in_the_bibliography():
+    bib = (ROOT / "course" / "references.bib").read_text()
+    texts = [ROOT / "README.md", *PATHS, *(ROOT / "pagedkv_nb").rglob("*.csv")]
+    cited = {number for path in texts for number in re.findall(
+        r"arXiv[ :](\d{4}\.\d{5})", path.read_text())}
+    assert len(cited) > 3 and cited <= set(re.findall(r"arXiv (\d{4}\.\d{5})", bib))
+    assert bib.count("{") == bib.count("}")
+
+
+def test_on_a_disk_that_takes_nothing_derived_is_one_line_and_changes_nothing(tmp_path):
+    script = ("from pagedkv_nb.study import course, notebook\nimport sys\n"
+              "def full(*_): raise OSError(28, 'No space left on device')\n"
+              "notebook.Path.write_bytes = full\nsys.argv = ['course', 'derived']\ncourse.main()")
+    page = ROOT / "course" / "playground" / "index.html"
+    before = page.read_bytes()
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("No space left on device\n") and page.read_bytes() == before
+
+
+def test_a_torn_page_is_made_anew_from_its_source(tmp_path, monkeypatch):
+    for name in ("course/playground", "figures"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    page = tmp_path / "course" / "playground" / "index.html"
+    whole = page.read_text()
+    page.write_text(whole[:9000])
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    assert course.derived() == 0 and page.read_text() == whole
+
+
+def test_the_version_is_the_same_everywhere():
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)[1]
+    cff = (ROOT / "CITATION.cff").read_text()
+    released = re.search(r'^date-released: "(.+)"', cff, re.M)[1]
+    changes = (ROOT / ".github" / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (.+)", changes, re.M)[0] == f"{version} ({released})"
+    assert f"\nversion: {version}\n" in cff
+
+
 def test_the_citation_names_the_licences():
     text = (ROOT / "CITATION.cff").read_text()
     assert "MIT" in text and "CC-BY-4.0" in text and "cff-version: 1.2.0" in text
-    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)[1]
-    assert f"version: {version}" in text
     assert "creativecommons.org" in (ROOT / "LICENSE-CC-BY-4.0.txt").read_text()

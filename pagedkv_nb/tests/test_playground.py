@@ -2,6 +2,8 @@
 import json
 import re
 import shutil
+from base64 import b64encode
+from hashlib import sha384
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from .browser import chromium, needed, served
 from .conftest import ROOT
 
 PAGE = ROOT / "course" / "playground" / "index.html"
+TEMPLATE = PAGE.with_name("template.html")
 SCRIPT = r'<script type="text/x-python" data-module="([\w/]+)">\n(.*?)</script>'
 SETTINGS = st.tuples(st.sampled_from(list(POLICIES)), st.sampled_from([1, 2, 4, 8, 16, 32]),
                      st.integers(1, len(LETTERS)), st.booleans())
@@ -25,13 +28,14 @@ SETTINGS = st.tuples(st.sampled_from(list(POLICIES)), st.sampled_from([1, 2, 4, 
 
 def test_the_page_carries_todays_package():
     assert dict(re.findall(SCRIPT, PAGE.read_text(), re.DOTALL)) == playground.sources()
+    assert playground.embedded(TEMPLATE.read_text()) == PAGE.read_text(), "run: make"
     assert {"paging", "contiguous", "parameter", "serving/server"} < set(playground.sources())
 
 
 def test_sources_that_would_break_the_page_are_refused(monkeypatch):
     monkeypatch.setattr(playground, "sources", lambda: {"bad": "x = '</script>'"})
     with pytest.raises(ValueError, match="^bad.py: "):
-        playground.embedded(PAGE.read_text())
+        playground.embedded(TEMPLATE.read_text())
     with pytest.raises(ValueError, match="marks"):
         playground.embedded("no marks")
 
@@ -39,26 +43,26 @@ def test_sources_that_would_break_the_page_are_refused(monkeypatch):
 @given(SETTINGS)
 def test_every_slot_has_one_state_and_every_request_finishes(settings):
     game = Playground(*settings)
-    for _ in range(400):
+    for _ in range(700):
         state = game.state()
-        assert sum(state["counts"].values()) == 256 == len(state["letters"])
+        assert sum(state["counts"].values()) == 512 == len(state["letters"])
         assert state["running"] + state["waiting"] + state["finished"] == settings[2]
         if not state["running"] and not state["waiting"]:
             break
         game.step()
     assert state["finished"] == settings[2]
-    assert state["counts"]["free"] >= 256 - 32
+    assert state["counts"]["free"] >= 512 - 32
 
 
-@given(st.sampled_from([1, 2, 4, 8, 16, 32]), st.integers(1, 16), st.booleans())
+@given(st.sampled_from([1, 2, 4, 8, 16, 32]), st.integers(1, 40), st.booleans())
 def test_the_map_shows_the_pages_of_the_pool(size, requests, shared):
     game = Playground("paged", size, requests, shared)
     for _ in range(60):
         game.step()
         pool, marks = game.server.memory.pool, game.state()["marks"]
-        drawn = [set(marks[p * size:(p + 1) * size]) != {"f"} for p in range(256 // size)]
+        drawn = [set(marks[p * size:(p + 1) * size]) != {"f"} for p in range(512 // size)]
         assert drawn == [pool.ref_count(page) > 0 for page in range(pool.total_pages)]
-        dark = ["s" in marks[p * size:(p + 1) * size] for p in range(256 // size)]
+        dark = ["s" in marks[p * size:(p + 1) * size] for p in range(512 // size)]
         assert dark == [pool.ref_count(page) > 1 for page in range(pool.total_pages)]
 
 
@@ -67,15 +71,15 @@ def test_reservations_are_accounted_as_in_the_study(policy):
     game = Playground(policy, 8, 12)
     for _ in range(30):
         server, counts = game.server, game.state()["counts"]
-        assert account(256, server.memory.asked, server.final, server.used) == (
+        assert account(512, server.memory.asked, server.final, server.used) == (
             counts["used"], counts["reserved"], counts["internal"], counts["free"])
         game.step()
 
 
 def test_it_is_the_studys_own_server():
-    requests = Workload("playground", np.full(16, 20), np.array(OUTPUTS))
+    requests = Workload("playground", np.full(40, 20), np.array(OUTPUTS))
     for name in POLICIES:
-        server = Server(POLICIES[name].memory(256, 64, 8), requests, arrivals=[12])
+        server = Server(POLICIES[name].memory(512, 128, 8), requests, arrivals=[12])
         game = Playground(name, 8, 12)
         game.server.memory.kept_back = getattr(server.memory, "kept_back", 0)
         for _ in range(80):
@@ -84,7 +88,7 @@ def test_it_is_the_studys_own_server():
             game.step()
 
 
-def finish(*settings):
+def finish(*settings):  # default: 40 requests
     game, state = Playground(*settings), {"waiting": 1}
     while state["waiting"] or state["running"]:
         game.step()
@@ -92,13 +96,49 @@ def finish(*settings):
     return state
 
 
-def test_pages_are_done_sooner_than_reservations_and_sharing_copies_the_last_page():
-    assert finish("max", 8, 12)["steps"] > finish("paged", 8, 12)["steps"]
+def test_while_somebody_waits_it_shows_what_the_study_says():
+    at_once, in_use = zip(*(finish(name, 4)["queued"] for name in ("max", "pow2", "oracle", "paged")))
+    assert all(more > 1.08 * less for less, more in zip(at_once, at_once[1:]))
+    assert at_once[3] > 3 * at_once[0] and in_use[0] < 0.35 * 512 and in_use[3] > 0.9 * 512
+    assert finish("paged", 1)["queued"][1] > 0.92 * 512
+    steps = [finish(name, 4)["steps"] for name in ("max", "pow2", "oracle", "paged")]
+    assert steps == sorted(steps, reverse=True) and steps[0] > 2 * steps[3]
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 8, 16])
+def test_sharing_the_prompt_shows_its_gain(size):
+    alone, shared = (finish("paged", size, 40, share) for share in (False, True))
+    assert shared["queued"][0] > 1.2 * alone["queued"][0]
+    assert shared["steps"] < 0.8 * alone["steps"]
+
+
+def test_sharing_copies_the_last_page_and_a_bad_policy_is_named():
     assert finish("paged", 8, 6, True)["copied"] == 6  # 20 is no multiple of 8: one copy each
     assert finish("paged", 4, 6, True)["copied"] == 0  # of 4 it is
-    assert finish("paged", 8, 16, True)["steps"] < finish("paged", 8, 16)["steps"]
+    assert finish("paged", 4, 3)["queued"] == []  # nobody waits
     with pytest.raises(ValueError, match="^policy='most': "):
         Playground("most")
+
+
+def test_who_holds_what_is_the_pools_own_block_table():
+    game = Playground("paged", 8, 12, True)
+    for _ in range(10):
+        game.step()
+    for request in game.server.running:
+        held = game.state()["holders"][LETTERS[request.number]]
+        table = game.server.memory.tables[request]
+        assert [first // 8 for first, _ in held["pieces"]] == table.block_table
+        assert held["tokens"] == request.tokens_before(game.server.iteration)
+
+
+def test_each_file_that_the_page_runs_has_the_hash_of_the_npm_package():
+    hashes = dict(re.findall(r'"([\w.-]+)": "sha384-(.+?)"', TEMPLATE.read_text()))
+    assert {"pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"} < set(hashes)
+    version = json.loads(needed("pyodide", "package.json").read_text())["version"]
+    assert f"pyodide@{version}/" in TEMPLATE.read_text()
+    for name, said in hashes.items():
+        content = needed("pyodide", name).read_bytes()
+        assert b64encode(sha384(content).digest()).decode() == said, name
 
 
 @pytest.fixture
@@ -127,23 +167,46 @@ def clean(page):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_the_browser_draws_what_the_package_here_computes(site, tmp_path):
     with chromium(tmp_path) as page:
-        page.open(site)
+        page.open(site, width=1280, height=720)
         page.wait(READY)
         assert page.run(FITS) and clean(page) == []
         page.run("for (let i = 0; i < 17; i++) document.getElementById('step').click()")
-        game = Playground("paged", 8, 12)
+        game = Playground()
         for _ in range(17):
             game.step()
         state = game.state()
-        expected = [[m, "" if m == "f" else x] for m, x in zip(state["marks"], state["letters"])]
+        expected = [[m, x if m in "us" else ""] for m, x in zip(state["marks"], state["letters"])]
         assert json.loads(page.run(SHOWN)) == expected
         assert page.run("document.getElementById('steps').textContent") == str(state["steps"]) == "18"
+        lowest = "Math.max(...['share', 'again', 'map', 'time', 'told-table'].map(id => "
+        assert page.run(lowest + "document.getElementById(id).getBoundingClientRect().bottom))") <= 720
 
 
 @pytest.mark.slow
+def test_a_request_shows_its_block_table_and_each_mode_its_legend(site, tmp_path):
+    with chromium(tmp_path) as page:
+        page.open(site, width=1280, height=720)
+        page.wait(READY)
+        page.send("Emulation.setFocusEmulationEnabled", enabled=True)
+        page.run("document.getElementById('share').click()")
+        assert "shared" in page.run("document.getElementById('legend').innerText")
+        page.run("document.querySelector('#chips button').focus()")
+        told = page.run("document.getElementById('told-table').textContent")
+        held = Playground("paged", 4, 40, True).state()["holders"]["A"]
+        pages = ", ".join(str(first // 4) for first, _ in held["pieces"])
+        assert told == f"A, {held['tokens']} tokens. Block table: {pages}"
+        assert page.run("document.querySelectorAll('.slot.on').length") == 4 * len(held["pieces"])
+        page.run("document.getElementById('policy').value = 'max';"
+                 "document.getElementById('policy').dispatchEvent(new Event('input'))")
+        legend = page.run("document.getElementById('legend').innerText")
+        assert "never written" in legend and "shared" not in legend and "page" not in legend
+        page.run("document.getElementById('end').click()")
+        told = page.run("document.getElementById('tiles').innerText")
+        assert f"{finish('max', 4)['queued'][0]:.1f}" in told and clean(page) == []
+
+
 @pytest.mark.slow
 def test_it_is_played_with_the_keyboard_in_the_dark_on_a_phone(site, tmp_path):
     with chromium(tmp_path) as page:
@@ -151,7 +214,7 @@ def test_it_is_played_with_the_keyboard_in_the_dark_on_a_phone(site, tmp_path):
         page.wait(READY)
         page.run("document.getElementById('size').focus()")
         page.key("ArrowRight", 39)
-        assert page.run("document.getElementById('size-out').textContent") == "16 tokens"
+        assert page.run("document.getElementById('size-out').textContent") == "8 tokens"
         page.key("Tab", 9)
         page.key("Tab", 9)
         page.key(" ", 32, " ")
@@ -164,6 +227,19 @@ def test_it_is_played_with_the_keyboard_in_the_dark_on_a_phone(site, tmp_path):
         assert page.run("document.getElementById('play').textContent") == "Play"
         assert page.run("document.querySelectorAll('.slot.s').length") > 0
         assert page.run(FITS) and clean(page) == []
+
+
+@pytest.mark.slow
+def test_a_file_with_other_bytes_is_not_run(site, tmp_path):
+    folder = tmp_path / "site"
+    real = (folder / "pyodide").resolve()
+    (folder / "pyodide").unlink()
+    shutil.copytree(real, folder / "pyodide")
+    with (folder / "pyodide" / "pyodide.asm.mjs").open("a") as file:
+        file.write("// more\n")
+    with chromium(tmp_path) as page:
+        page.open(site)
+        page.wait("document.getElementById('told').textContent.startsWith('Python could not')")
 
 
 def test_without_pyodide_it_says_what_is_missing(tmp_path):
