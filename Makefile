@@ -82,6 +82,8 @@ grade: $(READY)  ## run submitted notebooks, marks into build/grades.csv: make g
 	@$(PYTHON) -m pagedkv_nb.study.grade
 
 slides: $(READY)  ## a deck of slides a notebook, into build/slides/
+	@npm install --prefix build/js --silent --ignore-scripts --no-audit --no-fund reveal.js@4.6.1 requirejs@2.3.7 || \
+	  echo "npm cannot fetch reveal.js: the decks load it from a CDN, over the network"
 	@$(PYTHON) -m pagedkv_nb.study.course slides
 
 book: $(READY) build/book-env/ready  ## the study as a Jupyter Book site, into build/book/
@@ -92,7 +94,8 @@ pdf: $(READY)  ## the course's notebooks as PDF, into build/pdf/ (needs Chromium
 	@for page in build/pdf/*.html; do $(CHROMIUM) --print-to-pdf="$${page%html}pdf" "file://$(CURDIR)/$$page"; done
 
 playground: $(READY)  ## a memory to play with: writes the page and serves it here
-	@$(PYTHON) -m pagedkv_nb.study.course playground
+	@$(PYTHON) -m pagedkv_nb.study.course derived
+	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory course/playground 8765
 
 bench: $(READY)  ## measure everything that must be quick, each against a yardstick
 	@$(PYTHON) -m pagedkv_nb.study.bench

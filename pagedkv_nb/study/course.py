@@ -4,17 +4,14 @@
     python -m pagedkv_nb.study.course solutions    the exercises, solved
     python -m pagedkv_nb.study.course slides       a deck a notebook
     python -m pagedkv_nb.study.course book         a Jupyter Book 1 site
-    python -m pagedkv_nb.study.course playground   the page, served on 127.0.0.1
     python -m pagedkv_nb.study.course derived      figures/README.md, the playground page
 """
 import os
 import re
 import subprocess
 import sys
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import copy, copytree, ignore_patterns, rmtree, which
+from shutil import copy, copytree, ignore_patterns, rmtree
 
 import nbformat
 from nbconvert import NotebookExporter, SlidesExporter
@@ -24,10 +21,8 @@ from . import gallery, playground
 from .notebook import write_together
 from .run import BUILD, ROOT, notebooks, plain_error
 
-PAGES = ["notebooks", "figures", "course", "pagedkv_nb/data", ".github"]  # and their links
-FILES = ["README.md", "LICENSE", "LICENSE-CC-BY-4.0.txt", "CITATION.cff", "environment.yml",
-         "requirements.lock", "Makefile"]
-REVEAL, REQUIRE = "reveal.js@4.6.1", "requirejs@2.3.7"  # what a deck loads
+NOT_IN_BOOK = ignore_patterns(".git", ".venv", ".ci", "build", "__pycache__", "*.part", "*.py",
+                              "template.html")
 DECK = {"template_file": str(Path(__file__).with_name("slides.html.j2")), "embed_images": True,
         "exclude_input_prompt": True, "exclude_output_prompt": True, "reveal_number": "c/t",
         "reveal_theme": "white", "reveal_transition": "none", "reveal_width": "1280",
@@ -79,38 +74,25 @@ def solutions():
 def slides():
     """Write the decks, as the notebooks' `slideshow` metadata says; returns the exit code."""
     folder = emptied("slides")
-    export(deck_exporter(folder), folder)
+    export(deck_exporter(), folder)
     return announce(folder, "open one of them in a browser")
 
 
-def deck_exporter(folder):
-    """nbconvert's exporter of slides, with reveal.js in that folder."""
+def deck_exporter():
+    """nbconvert's exporter of slides, with the reveal.js that `make slides` put into build/js, or,
+    without npm, its own address."""
+    local = {"reveal_url_prefix": "../js/node_modules/reveal.js",
+             "require_js_url": "../js/node_modules/requirejs/require.js"}
+    here = (BUILD / "js" / "node_modules" / "requirejs").is_dir()
     return SlidesExporter(config=removal(remove_input_tags={"slide-output"}), **DECK,
-                          **scripts(folder))
-
-
-def scripts(folder):
-    """Put reveal.js and require.js into the folder, by npm; returns nbconvert's settings for
-    them, none (its own addresses) if npm cannot fetch them."""
-    store = BUILD / "js"
-    command = ["npm", "install", "--prefix", str(store), "--silent", "--ignore-scripts",
-               "--no-audit", "--no-fund", REVEAL, REQUIRE]
-    if not which("npm") or subprocess.run(command, capture_output=True).returncode:
-        print("npm cannot fetch reveal.js: the decks load it from a CDN, over the network")
-        return {}
-    for part in ("reveal.js/dist", "reveal.js/plugin", "requirejs"):
-        copytree(store / "node_modules" / part, folder / part)
-    return {"reveal_url_prefix": "reveal.js", "require_js_url": "requirejs/require.js"}
+                          **(local if here else {}))
 
 
 def book():
     """Build the Jupyter Book 1 site with the tools of build/book-env (made by `make book`);
     a warning fails it. Returns the exit code."""
     folder = emptied("book")
-    for name in PAGES:
-        copytree(ROOT / name, folder / "source" / name, ignore=ignore_patterns(".*"))
-    for name in FILES:
-        copy(ROOT / name, folder / "source" / name)
+    copytree(ROOT, folder / "source", ignore=NOT_IN_BOOK)
     as_book(folder / "source", os.environ.get("REPOSITORY"))
     tool = BUILD / "book-env" / "bin" / "jupyter-book"
     built = subprocess.run([tool, "build", "source", "--path-output", ".", "-W",
@@ -130,11 +112,11 @@ def as_book(source, repository):
         nbformat.write(nb, path)
     (source / "extra").mkdir()
     (source / "course" / "playground").rename(source / "extra" / "playground")
-    for name, top, head in (("README", "", ""), ("course/README", "../", "---\norphan: true\n---\n")):
+    for path in (source / "README.md", source / "course" / "README.md", *source.glob(".github/*.md")):
+        top, head = ("", "") if path.parent == source else ("../", "---\norphan: true\n---\n")
         link = rf'<a href="{top}playground/index.html">\1</a>'
-        text = (source / f"{name}.md").read_text(encoding="utf-8")
-        text = re.sub(r"\[([^]]+)\]\([a-z/]*playground/index.html\)", link, text)
-        (source / f"{name}.md").write_text(head + text, encoding="utf-8")
+        text = re.sub(r"\[([^]]+)\]\([a-z/]*playground/index.html\)", link, path.read_text())
+        path.write_text(head + text)
     plain, _, linked = (source / "course" / "_config.yml").read_text().partition("  # From here on")
     linked = linked.partition("\n")[2].replace("REPOSITORY", repository) if repository else ""
     (source / "_config.yml").write_text(plain + linked)
@@ -159,23 +141,6 @@ def derived():
     return 0
 
 
-def serve_playground(port=8765):
-    """Write the page into build/playground and serve it until interrupted."""
-    derived()
-    folder = emptied("playground")
-    copytree(ROOT / "course" / "playground", folder, dirs_exist_ok=True)
-    handler = partial(SimpleHTTPRequestHandler, directory=folder)
-    try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    except OSError:  # taken: any other
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    announce(folder, f"http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        return 0
-
-
 def announce(folder, how):
     """Say where the result lies and how to open it; returns the exit code 0."""
     print(f"{os.path.relpath(folder, ROOT)}/\n  {how}", flush=True)
@@ -185,7 +150,7 @@ def announce(folder, how):
 def main():
     """Do what the command line says; returns the exit code. What a disk refuses is one line."""
     commands = {"student": student, "solutions": solutions, "slides": slides, "book": book,
-                "playground": serve_playground, "derived": derived}
+                "derived": derived}
     try:
         return commands[sys.argv[1]]()
     except (OSError, ValueError) as error:

@@ -67,11 +67,10 @@ def was_right(cell):
 def first_error(nb):
     """The first error of a notebook that was run, in a line; empty if there is none."""
     for count, cell in enumerate(nb.cells, 1):
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                stopped = output.ename == "KeyboardInterrupt"
-                told = f"stopped after {CELL_S} s" if stopped else f"{output.ename}: {output.evalue}"
-                return f"cell {count}: {told}"[:120]
+        for error in (o for o in cell.get("outputs", []) if o.output_type == "error"):
+            if error.ename == "KeyboardInterrupt":
+                return f"cell {count}: stopped after {CELL_S} s"
+            return f"cell {count}: {error.ename}: {error.evalue}"[:120]
     return ""
 
 
@@ -86,9 +85,8 @@ async def grade(folder):
         student = path.relative_to(folder).parts[0].removesuffix(path.suffix)
         row = rows.setdefault(student, {"remark": ""})
         row |= marks | {"remark": "; ".join(filter(None, (row["remark"], remark)))}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("student")
-    order = sorted(set(table.columns) - {"remark"}, key=lambda n: [int(x) for x in n.split(".")])
-    return table[[*order, "remark"]].astype({number: "Int64" for number in order})
+    order = sorted({n for marks, _ in runs for n in marks}, key=lambda n: [*map(int, n.split("."))])
+    return pd.DataFrame(rows.values(), rows, [*order, "remark"], object).rename_axis("student")
 
 
 def main():

@@ -43,7 +43,6 @@ def small(tmp_path, monkeypatch):
     nbformat.write(nb, tmp_path / "09_small.ipynb")
     monkeypatch.setattr(course, "BUILD", tmp_path / "build")
     monkeypatch.setattr(course, "notebooks", lambda: [tmp_path / "09_small.ipynb"])
-    monkeypatch.setattr(course, "scripts", lambda folder: {})
     return tmp_path
 
 
@@ -166,8 +165,10 @@ OUT = """[...Reveal.getCurrentSlide().querySelectorAll('*')].filter(e => e.getCl
 def test_nothing_is_cut_off_a_slide(number, tmp_path):
     needed("reveal.js", "dist/reveal.js"), needed("requirejs", "require.js")
     path = next(p for p in PATHS if p.stem.startswith(number))
-    target = tmp_path / "deck.html"
-    target.write_text(course.deck_exporter(tmp_path).from_filename(path)[0])
+    (tmp_path / "js").symlink_to(ROOT / "build" / "js")
+    target = tmp_path / "slides" / "deck.html"
+    target.parent.mkdir()
+    target.write_text(course.deck_exporter().from_filename(path)[0])
     assert not re.search(r'<(?:script|link|img)[^>]*(src|href)="https?:', target.read_text())
     with chromium(tmp_path) as page:
         page.open(target.as_uri(), width=1280, height=720)
@@ -225,10 +226,8 @@ def test_make_uses_the_conda_environment_that_has_the_study(value, own, tmp_path
 @pytest.fixture
 def source(tmp_path):
     """A copy of what the book is made of."""
-    for name in course.PAGES:
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "README.md", tmp_path)
-    return tmp_path
+    shutil.copytree(ROOT, tmp_path / "source", ignore=course.NOT_IN_BOOK)
+    return tmp_path / "source"
 
 
 @pytest.mark.parametrize("address", ["", "https://github.com/me/pagedkv_nb"])
