@@ -79,13 +79,14 @@ def slides():
 
 
 def deck_exporter():
-    """nbconvert's exporter of slides, with the reveal.js that `make slides` put into build/js, or,
-    without npm, its own address."""
-    local = {"reveal_url_prefix": "../js/node_modules/reveal.js",
-             "require_js_url": "../js/node_modules/requirejs/require.js"}
+    """nbconvert's exporter of slides, with the reveal.js that `make slides` put into build/js; if
+    npm could not, with that of a CDN."""
     here = (BUILD / "js" / "node_modules" / "requirejs").is_dir()
+    place, ours, theirs = (("../js/node_modules", "", "") if here else
+                           ("https://cdn.jsdelivr.net/npm", "@4.6.1", "@2.3.7"))
     return SlidesExporter(config=removal(remove_input_tags={"slide-output"}), **DECK,
-                          **(local if here else {}))
+                          reveal_url_prefix=f"{place}/reveal.js{ours}",
+                          require_js_url=f"{place}/requirejs{theirs}/require.js")
 
 
 def book():
