@@ -26,5 +26,4 @@ def facts(name):
 
 def fact(table, parameter, name):
     """One row of a table of facts as a dict; ValueError lists the known names."""
-    rows = stored_rows(table)
-    return dict(rows[choice(parameter, name, rows)])
+    return dict(stored_rows(table)[choice(parameter, name, stored_rows(table))])

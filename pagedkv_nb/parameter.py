@@ -1,8 +1,4 @@
-"""Checks of values and files a user supplies: one line names the parameter, the value, what is
-allowed."""
-import gzip
-import os
-import zlib
+"""Checks of values a user supplies: one line names the parameter, the value, what is allowed."""
 from difflib import get_close_matches
 from numbers import Integral, Real
 
@@ -17,12 +13,10 @@ def shown(name, value):
 
 
 def positive_int(name, value, most=None, least=1, why=""):
-    """The value as an int; ValueError unless it is a whole number from `least` to `most`,
-    which has a reason where it is not plain."""
+    """The value as an int; ValueError unless it is whole and from `least` to `most` (`why`)."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):
-        upper = "" if most is None else f" and at most {most:,}"
-        upper += f" ({why})" if why else ""
+        upper = ("" if most is None else f" and at most {most:,}") + (f" ({why})" if why else "")
         raise ValueError(f"{shown(name, value)}: must be a whole number, at least {least}{upper}")
     return int(value)
 
@@ -59,31 +53,3 @@ def choice(name, value, allowed):
         meant = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"{shown(name, value)}: must be one of {', '.join(allowed)}{meant}")
     return value
-
-
-def text_of(path, problem, most=2**26):
-    """The text of a regular file of at most so many bytes (64 MiB), unzipped if it is zipped,
-    read piece by piece; ValueError in one line begins with `problem`."""
-    path, content = os.path.expanduser(path), bytearray()
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):  # a pipe would never end
-            raise OSError(0, "it is no regular file")
-        with open(path, "rb") as file:
-            zipped = file.peek(2)[:2] == b"\x1f\x8b"
-            source = gzip.GzipFile(fileobj=file) if zipped else file
-            while piece := source.read(2**20):
-                content += piece
-                if len(content) > most:
-                    raise OSError(0, f"it has more than {most:,} bytes" + zipped * " unpacked")
-        text = content.decode("utf-8-sig")
-        zero = text.find("\0")
-        why = "it is empty" if not text.strip() else zero >= 0 and f"no text (byte {zero})"
-    except (EOFError, zlib.error):
-        why = "the gzip file ends too soon"
-    except UnicodeDecodeError as error:
-        why = f"no UTF-8 text (byte {error.start})"
-    except (OSError, ValueError) as error:  # absent, no zip after all, no name of a file
-        why = getattr(error, "strerror", None) or error
-    if why:
-        raise ValueError(f"{problem}cannot be read: {why}")
-    return text

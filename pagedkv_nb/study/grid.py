@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from ..parameter import text_of
+from ..files import text_of
 from .run import plain_error
 
 MOST_POINTS = 10_000

@@ -14,7 +14,7 @@ PATHS = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 PATHS |= {f"pagedkv_nb.{path.stem}": path for path in PACKAGE.glob("[a-z]*.py")}
 HEART = ["paging", "prefix", "contiguous", "attention", "parameter", "facts"]
 # Arrows only go up this list, or stay in a room.
-LEVELS = [["heart"], ["sizing", "traffic"], ["serving", "generation"], ["evidence"], ["study"]]
+LEVELS = [["heart", "files"], ["sizing", "traffic"], ["serving", "generation"], ["evidence"], ["study"]]
 PLAIN = {f"pagedkv_nb.{name}" for name in (
     "paging", "prefix", "contiguous", "parameter", "serving.server", "serving.memory", "serving.policy")}
 
@@ -122,4 +122,4 @@ def test_the_house_stays_small():
     heart = lines(module for module in PATHS if rooms[module] == "heart")
     system = lines(module for module in PATHS if rooms[module] != "study")
     study = lines(module for module in PATHS if rooms[module] == "study")
-    assert (heart <= 720, system <= 4150, study <= 2694) == (True, True, True), (heart, system, study)
+    assert (heart <= 680, system <= 4150, study <= 2694) == (True, True, True), (heart, system, study)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..parameter import text_of
+from ..files import text_of
 
 MOST_BYTES = 2**31 - 1  # of a file, unpacked
 MOST_TOKENS = 10**9  # of a prompt or an output

@@ -1,0 +1,37 @@
+"""Text from files that a user supplies: whole, bounded, or one line that says what is wrong."""
+import gzip
+import os
+import zlib
+
+
+def text_of(path, problem, most=2**26):
+    """The text of a regular file of at most so many bytes (64 MiB), unzipped if it is zipped;
+    ValueError in one line begins with `problem`."""
+    try:
+        text = content_of(os.path.expanduser(path), most).decode("utf-8-sig")
+        zero = text.find("\0")
+        why = "it is empty" if not text.strip() else zero >= 0 and f"no text (byte {zero})"
+    except (EOFError, zlib.error):
+        why = "the gzip file ends too soon"
+    except UnicodeDecodeError as error:
+        why = f"no UTF-8 text (byte {error.start})"
+    except (OSError, ValueError) as error:  # absent, no zip after all, no name of a file
+        why = getattr(error, "strerror", None) or error
+    if why:
+        raise ValueError(f"{problem}cannot be read: {why}")
+    return text
+
+
+def content_of(path, most):
+    """The bytes of a regular file, read piece by piece; OSError if they are more than `most`."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would never end
+        raise OSError(0, "it is no regular file")
+    content = bytearray()
+    with open(path, "rb") as file:
+        zipped = file.peek(2)[:2] == b"\x1f\x8b"
+        source = gzip.GzipFile(fileobj=file) if zipped else file
+        while piece := source.read(2**20):
+            content += piece
+            if len(content) > most:
+                raise OSError(0, f"it has more than {most:,} bytes" + zipped * " unpacked")
+    return content
