@@ -85,20 +85,25 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="print the names that are known")
     for name, kind, default, meaning in OPTIONS:
         parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
+    parser.error = refuse
     return parser
+
+
+def refuse(message):
+    """ValueError instead of argparse's many lines."""
+    raise ValueError(message if len(message) <= 200 else message[:197] + "...")
 
 
 def main(argv=None):
     """Print the budget that the command line asks for; returns the exit code, 2 with one
     line on stderr if something is wrong."""
-    parser = arguments()
-    given = vars(parser.parse_args(argv))
-    if given.pop("list"):
-        print(listed())
-        return 0
-    if not given["model"] or not given["gpu"]:
-        parser.error("a model and --gpu are needed (or --list)")
     try:
+        given = vars(arguments().parse_args(argv))
+        if given.pop("list"):
+            print(listed())
+            return 0
+        if not given["model"] or not given["gpu"]:
+            refuse("a model and --gpu are needed (or --list)")
         dtype = choice("dtype", given.pop("dtype"), BYTES_PER_VALUE)
         n_tokens = positive_int("tokens", given.pop("tokens"), most=10**9, least=0)
         print(report(Deployment(Model.named(given.pop("model")), **given), n_tokens, dtype))
