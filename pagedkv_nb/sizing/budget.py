@@ -2,7 +2,7 @@
 import argparse
 import sys
 
-from ..facts import fact, facts
+from ..facts import facts
 from ..parameter import choice, positive_int
 from .deployment import Deployment
 from .model import BYTES_PER_VALUE, GIB, KIB, Model
@@ -21,8 +21,7 @@ OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
 
 def budget(d):
     """{line: bytes} over all GPUs of a deployment; the lines add up to the listed memory."""
-    listed = d.memory_gib * GIB or fact("gpus", "gpu", d.gpu)["memory_bytes"]
-    listed = int(d.n_gpus * max(listed, d.card_gib * GIB))
+    listed = int(d.n_gpus * max(d.card[0], d.card_gib) * GIB)
     kept_back = d.reported_bytes - int(d.reported_bytes * d.share)
     return {"listed, not reported": listed - d.reported_bytes,
             f"kept back ({1 - d.share:.3g} of the reported)": kept_back,
@@ -39,7 +38,7 @@ def remarks(d):
     if d.overhead_gib is None and not (model.vocab and model.hidden and model.intermediate):
         sentences.append(f"Vocabulary, hidden or intermediate size of {model.name} is not "
                          "known: its activations are those of Llama-3.1-8B.")
-    if not d.memory_gib and not fact("gpus", "gpu", d.gpu)["reported_gib"] > 0:
+    if not d.card[1] > 0:
         sentences.append(f"No log tells what one {d.gpu} reports: 98.9 % of the listed memory.")
     if model.stateless_layers and not model.state_bytes:
         sentences.append("States of layers without K and V are not counted: they do not grow.")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ..facts import stored_rows
 from .config import Fields, model_shape
-from .scheme import Scheme, cache_dtype, said_scheme, scheme_of
-from .weights import image_tower, weight_bytes
+from .scheme import cache_dtype, said_scheme, scheme_of
+from .weights import image_tower, parameter_fields, weight_fields, weight_parts
 
 MOST_BYTES = 64 * 2**20  # of a file that is read
 NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
@@ -23,33 +23,35 @@ def read_config(path):
     called = file.resolve().parent.name if file.name == "config.json" else file.stem
     config = text_part(path, read_object(path, file))
     shape = model_shape(config)
-    told = {"name": called, "family": config.get("model_type", ""), **shape}
+    told = {"name": called, "family": config.get("model_type", ""), **shape,
+            "image_tower": image_tower(config)[1]}
     try:
-        told |= weight_bytes(config, shape, Scheme()) | {"image_tower": image_tower(config)[1]}
-        quantisation = told_quantisation(path, config, file, called)
+        quantisation = told_quantisation(path, config, file)
         told["cache_dtype"] = cache_dtype(quantisation)
-        told |= weight_bytes(config, shape, scheme_of(config, quantisation))
+        parts, sizes = weight_parts(config, shape)
+        told |= parameter_fields(config, parts, sizes)
+        if said_scheme(called) and not quantisation:
+            raise ValueError("quantization_config: missing, but the name says "
+                             f"{said_scheme(called)}: put hf_quant_config.json beside config.json")
+        told |= weight_fields(config, parts, sizes, scheme_of(config, quantisation))
     except (ValueError, *BROKEN) as error:
         broken = "" if isinstance(error, ValueError) else "its fields of weights are damaged: "
-        told |= {"unknown_weights": f"{broken}{error}"[:200], "checkpoint_bytes": 0}
+        told["unknown_weights"] = broken + str(error).removeprefix(f"model={path!r}: ")[:200]
     total = total_size(path, file)
     return told | ({"checkpoint_bytes": total, "unknown_weights": ""} if total else {})
 
 
-def told_quantisation(path, config, file, called):
+def told_quantisation(path, config, file):
     """What a checkpoint says of its quantisation, in its config or in ModelOpt's own file
-    beside it; {} if nothing; ValueError if only its name speaks of one."""
-    beside = file.with_name("hf_quant_config.json")
+    beside it; {} if nothing."""
     for name in OTHERS:
-        if config.get(name) is not None:
+        if name in config:
             return config.part(name)
-    if beside.exists():
-        return {"quant_method": "modelopt"} | Fields(path, read_object(path, beside)).part(
-            "quantization")
-    if said_scheme(called):
-        raise ValueError(f"quantization_config: missing, but the name says {said_scheme(called)}: "
-                         "put hf_quant_config.json beside config.json")
-    return {}
+    beside = file.with_name("hf_quant_config.json")
+    if not beside.exists():
+        return {}
+    said = Fields(path, read_object(path, beside)).part("quantization")
+    return {"quant_method": "modelopt"} | said
 
 
 def read_object(path, file):

@@ -5,7 +5,7 @@ understood is refused by the name of its field."""
 from fnmatch import fnmatchcase
 
 from ..facts import facts
-from .heads import head_fields, index_fields, state_fields
+from .heads import head_fields, index_fields, state_sizes
 
 MEANINGS = facts("config_fields").set_index("field")["meaning"].to_dict()
 FAMILIES = facts("families").to_dict("records")
@@ -60,8 +60,9 @@ def model_shape(config):
     heads = head_fields(config, layers["local_layers"])
     sizes = {size: config.whole(size, 0, 0)
              for size in ("vocab", "hidden", "intermediate", "max_context")}
-    return layers | heads | sizes | state_fields(config, layers["state_layers"]) | index_fields(
-        config, layers["layers"])
+    state = state_sizes(config) if layers["state_layers"] else {}
+    return layers | heads | sizes | index_fields(config, layers["layers"]) | {
+        name: state[name] for name in ("state", "state_bytes") if state}
 
 
 def family(config):
@@ -107,7 +108,7 @@ def layer_kinds(config, n_layers):
     """What each layer keeps, from the first field that tells."""
     for field, meaning in MEANINGS.items():
         if field in config and meaning == "layer blocks":
-            return [block_keeps(config, block) for block in blocks(config, n_layers)]
+            return from_blocks(config, field, config[field], n_layers)
         if field in config and meaning.startswith("layer "):
             return from_list(config, field, config[field], n_layers)
         if field in config and meaning == "attention":
@@ -131,22 +132,16 @@ def from_list(config, field, entries, n_layers):
     return [KEEPS[words, str(entry)] for entry in entries]
 
 
-def blocks(config, n_layers):
-    """`block_configs`, a dict for each layer; ValueError if it is anything else."""
-    listed = config["block_configs"]
-    config.need(isinstance(listed, list) and len(listed) == n_layers and all(
-        isinstance(block, dict) and isinstance(block.get("attention"), dict)
-        and isinstance(block.get("ffn"), dict) for block in listed), "block_configs",
-        f"must have attention and ffn for each of {n_layers} layers")
-    return listed
-
-
-def block_keeps(config, block):
-    """What a layer of `block_configs` keeps; ValueError if that is neither all nor nothing."""
-    said = {name: value for name, value in block["attention"].items() if value}
-    unclear = set(said) - {"no_op", "n_heads_in_group"}
-    config.need(not unclear, "block_configs", f"{', '.join(sorted(unclear))} is not understood")
-    return "nothing" if "no_op" in said else "full"
+def from_blocks(config, field, blocks, n_layers):
+    """What the layers keep by a dict for each: all or nothing, or ValueError."""
+    sound = isinstance(blocks, list) and len(blocks) == n_layers and all(
+        isinstance(block, dict) and isinstance(block.get(part), dict)
+        for block in blocks for part in ("attention", "ffn"))
+    config.need(sound, field, f"must have attention and ffn for each of {n_layers} layers")
+    said = [{name for name, value in block["attention"].items() if value} for block in blocks]
+    unclear = sorted(set().union(*said) - {"no_op", "n_heads_in_group"})
+    config.need(not unclear, field, f"{', '.join(unclear)} is not understood")
+    return ["nothing" if "no_op" in names else "full" for names in said]
 
 
 def attends(config, field, i):

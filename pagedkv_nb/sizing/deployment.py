@@ -15,25 +15,21 @@ CHECKS = {"weights_gib": 2**30, "memory_gib": 2**30, "usable": 1, "overhead_gib"
 class Deployment:
     """A model on equal GPUs and the KV cache that is left; all sizes are over all GPUs.
 
-    `weights_gib` 0 means what the checkpoint or the parameters at 2 bytes give. `usable` is
-    the share of the reported memory the server may take (vLLM's gpu_memory_utilization), None
-    for the engine's default. `overhead_gib` a GPU, for activations, CUDA graphs and memory
-    outside PyTorch, is your number, or None for what this `engine` takes. `memory_gib` is
-    what a card that is not in gpus.csv reports. The other three are the engine's own defaults
-    if 0. ValueError if nothing is left.
+    0 and None stand for what the engine, the checkpoint or the table of cards says. ValueError
+    if nothing is left.
     """
 
     model: Model
     gpu: str
     n_gpus: int = 1
-    weights_gib: float = 0.0
-    usable: float | None = None
+    weights_gib: float = 0.0  # 0: what the checkpoint, or the parameters at 2 bytes, give
+    usable: float | None = None  # share of the reported memory (vLLM's gpu_memory_utilization)
     engine: str = "vllm-0.33"
-    overhead_gib: float | None = None
+    overhead_gib: float | None = None  # a GPU: activations, CUDA graphs, outside PyTorch
     max_model_len: int = 0
     max_num_seqs: int = 0
     max_num_batched_tokens: int = 0
-    memory_gib: float = 0.0
+    memory_gib: float = 0.0  # what a card reports that is not in gpus.csv
 
     def __post_init__(self):
         """Check every field."""
@@ -71,16 +67,21 @@ class Deployment:
         return self.max_model_len or self.model.max_context or 8192
 
     @property
-    def card_gib(self):
-        """GiB of one GPU as a server sees them; 98.9 % of the listed size, as the 80 GB cards
-        report, where no log tells. ValueError if the card is not known."""
+    def card(self):
+        """(GiB of one GPU by its label, GiB a server sees or nan); ValueError if not known."""
         if self.memory_gib:
-            return self.memory_gib
+            return self.memory_gib, self.memory_gib
         try:
-            card = fact("gpus", "gpu", self.gpu)
+            row = fact("gpus", "gpu", self.gpu)
         except ValueError as error:
             raise ValueError(f"{error}; or tell its memory_gib") from None
-        reported, listed = card["reported_gib"], card["memory_bytes"] / GIB
+        return row["memory_bytes"] / GIB, row["reported_gib"]
+
+    @property
+    def card_gib(self):
+        """GiB of one GPU as a server sees them; 98.9 % of the listed size, as the 80 GB cards
+        report, where no log tells."""
+        listed, reported = self.card
         return reported if reported > 0 else 0.989 * listed
 
     @property

@@ -10,40 +10,54 @@ def head_fields(config, n_local):
         return {"q_heads": q_heads, "latent_dim": latent}
     for field in ("qk_rope_head_dim", "qk_nope_head_dim"):
         config.need(field not in config, "kv_lora_rank", f"{field} asks for one")
-    kv = kv_heads(config, q_heads)
+    kv, dim = kv_heads(config, q_heads), head_dim(config, q_heads)
     config.need(q_heads % kv == 0, "num_key_value_heads", f"{kv} do not divide {q_heads} heads")
-    dim = head_dim(config, q_heads)
+    told = {"q_heads": q_heads, "kv_heads": kv, "head_dim": dim}
     if "swa_num_key_value_heads" in config:
-        return {"q_heads": q_heads, "kv_heads": kv, "head_dim": dim,
-                "v_head_dim": config.whole("v_head_dim", dim),
-                "local_kv_heads": config.whole("swa_num_key_value_heads"),
-                "local_head_dim": config.whole("swa_head_dim", dim)}
+        return told | {"v_head_dim": config.whole("v_head_dim", dim),
+                       "local_kv_heads": config.whole("swa_num_key_value_heads"),
+                       "local_head_dim": config.whole("swa_head_dim", dim)}
     config.need(config.get("v_head_dim", dim) == dim, "v_head_dim", f"must be head_dim, {dim}")
-    return {"q_heads": q_heads, **by_layer(config, kv, dim, n_local)}
+    return told | full_heads(config, kv, dim, n_local)
 
 
-def state_fields(config, n_states):
-    """What each layer with a state keeps for a sequence, in fp32, and the last inputs of its
-    short convolution in 16 bits; nothing where the config does not tell."""
-    inner, sizes = config.get("linear_attn_config"), config
-    if not n_states:
+def full_heads(config, kv, dim, n_local):
+    """Heads of full layers where, as in Gemma 4, they have their own: those given are of local
+    ones."""
+    if not {"global_head_dim", "num_global_key_value_heads"} & {*config, *config.family}:
         return {}
-    if isinstance(inner, dict) and "num_heads" in inner:  # Kimi's KDA: keys, queries and values of one width
-        sizes = config.part("linear_attn_config")
-        heads, dim = sizes.whole("num_heads"), sizes.whole("head_dim")
-        inputs, keys, kernel = 3 * heads * dim, dim, sizes.whole("short_conv_kernel_size", 4)
-    elif "linear_num_value_heads" in config:
-        heads, dim = config.whole("linear_num_value_heads"), config.whole("linear_value_head_dim")
-        keys, kernel = config.whole("linear_key_head_dim"), config.whole("linear_conv_kernel_dim")
-        inputs = 2 * config.whole("linear_num_key_heads") * keys + heads * dim
-    elif "mamba_num_heads" in config:
-        heads, dim = config.whole("mamba_num_heads"), config.whole("mamba_head_dim")
-        keys, kernel = config.whole("ssm_state_size"), config.whole("conv_kernel", 4)
-        inputs = heads * dim + 2 * config.whole("n_groups", 1) * keys
-        return {"state": "mamba", "state_bytes": inputs * (kernel - 1) * 2 + heads * dim * keys * 4}
-    else:
-        return {}
-    return {"state": "linear", "state_bytes": inputs * (kernel - 1) * 2 + heads * dim * keys * 4}
+    config.need("attention_k_eq_v" in config, "attention_k_eq_v", "decides their KV heads")
+    shared = config.yes("attention_k_eq_v")  # equal before the norms, but both are kept
+    kv_full = config.whole("num_global_key_value_heads") if shared else kv
+    local = {"local_kv_heads": kv, "local_head_dim": dim} if n_local else {}
+    return {"kv_heads": kv_full, "head_dim": config.whole("global_head_dim")} | local
+
+
+def state_sizes(config):
+    """Sizes of a layer with a state, and its bytes for a sequence; {} if they are not told."""
+    inside = config.part("linear_attn_config")
+    if "num_heads" in inside:  # Kimi's KDA: keys as wide as values
+        heads, dim = inside.whole("num_heads"), inside.whole("head_dim")
+        kernel = inside.whole("short_conv_kernel_size", 4)
+        return state("linear", heads, dim, dim, 2 * heads * dim, kernel)
+    if "linear_num_value_heads" in config:
+        keys = config.whole("linear_key_head_dim")
+        return state("linear", config.whole("linear_num_value_heads"),
+                     config.whole("linear_value_head_dim"), keys,
+                     2 * config.whole("linear_num_key_heads") * keys, config.whole("linear_conv_kernel_dim"))
+    if "mamba_num_heads" in config:
+        keys = config.whole("ssm_state_size")
+        return state("mamba", config.whole("mamba_num_heads"), config.whole("mamba_head_dim"), keys,
+                     2 * config.whole("n_groups", 1) * keys, config.whole("conv_kernel", 4))
+    return {}
+
+
+def state(kind, heads, dim, keys, beside, kernel):
+    """Sizes of a state, which is kept in fp32, and the last inputs of its short convolution,
+    values and so many beside them, in 16 bits."""
+    inputs = heads * dim + beside
+    return {"state": kind, "state_heads": heads, "state_inner": heads * dim, "state_inputs": inputs,
+            "state_bytes": inputs * (kernel - 1) * 2 + heads * dim * keys * 4}
 
 
 def index_fields(config, n_layers):
@@ -94,14 +108,3 @@ def head_dim(config, q_heads):
     found = config.whole("head_dim", width)
     config.need(found != width or not rest, "hidden_size", f"does not divide by {q_heads} heads")
     return found
-
-
-def by_layer(config, kv, dim, n_local):
-    """KV heads; those given are of local layers if, as in Gemma 4, full ones have their own."""
-    if not {"global_head_dim", "num_global_key_value_heads"} & {*config, *config.family}:
-        return {"kv_heads": kv, "head_dim": dim}
-    full = {"kv_heads": kv, "head_dim": config.whole("global_head_dim")}
-    config.need("attention_k_eq_v" in config, "attention_k_eq_v", "decides their KV heads")
-    if config.yes("attention_k_eq_v"):  # equal before the norms, but both are kept
-        full["kv_heads"] = config.whole("num_global_key_value_heads")
-    return full | ({"local_kv_heads": kv, "local_head_dim": dim} if n_local else {})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..facts import fact, facts
+from ..facts import fact, stored_rows
 from ..paging import pages_for
 from ..parameter import choice, positive_int
 from .checkpoint import read_config
@@ -19,49 +19,42 @@ INDEXED_FP8 = 656 / 576  # bytes a value of a latent beside an index: four scale
 class Model:
     """What the KV cache, and the memory beside it, depend on in a model; 0 is none or not known.
 
-    `layers` keep K and V, `stateless_layers` keep none that grow. `local_layers` of `layers`
-    keep only the last `window` tokens (`chunked`: the current chunk of so many), in KV heads of
-    their own shape if `local_kv_heads` is set. Multi-head latent attention (MLA) keeps one
-    vector of `latent_dim` values a token and layer instead of K and V heads (DeepSeek-V2,
-    arXiv 2405.04434). `index_layers` keep `index_bytes` a token besides, for sparse attention.
-    `state_layers` of the `stateless_layers` keep a `state` ("mamba", "linear") of `state_bytes`
-    a sequence each. `cache_dtype` is what the checkpoint asks for, `checkpoint_bytes` its weights,
-    `copied_bytes` those of them that every GPU holds, `unknown_weights` why they are unknown.
-    `image_tower`: (hidden, inner, merged patches a token, tokens of the largest image).
+    Multi-head latent attention (MLA) keeps one vector a token and layer instead of K and V heads
+    (DeepSeek-V2, arXiv 2405.04434).
     """
 
     name: str
-    layers: int
+    layers: int  # that keep K and V
     kv_heads: int = 0
     head_dim: int = 0
     q_heads: int = 0
-    local_layers: int = 0
+    local_layers: int = 0  # of `layers`, that keep only the last `window` tokens
     window: int = 0
-    latent_dim: int = 0
+    latent_dim: int = 0  # values a token and layer, in place of K and V
     max_context: int = 0
     params_billion: float = 0
     vocab: int = 0
     hidden: int = 0
     intermediate: int = 0
-    local_kv_heads: int = 0
+    local_kv_heads: int = 0  # of local layers, where they have a shape of their own
     local_head_dim: int = 0
     v_head_dim: int = 0  # that of K unless set
-    stateless_layers: int = 0
-    checkpoint_bytes: int = 0
-    chunked: bool = False
-    index_layers: int = 0
+    stateless_layers: int = 0  # that keep no K and V
+    checkpoint_bytes: int = 0  # of the weights
+    chunked: bool = False  # local layers keep the current chunk of `window` tokens
+    index_layers: int = 0  # that keep `index_bytes` a token besides, for sparse attention
     index_bytes: int = 0
-    state_layers: int = 0
-    state: str = ""
+    state_layers: int = 0  # of `stateless_layers`, that keep a state a sequence
+    state: str = ""  # mamba, linear
     state_bytes: int = 0
     family: str = ""
     experts_per_token: int = 0
     expert_inner: int = 0
-    cache_dtype: str = "fp16"
-    copied_bytes: int = 0
-    unknown_weights: str = ""
-    weights_off: float = 0.03  # the share by which they may be off
-    image_tower: tuple = ()
+    cache_dtype: str = "fp16"  # what the checkpoint asks for
+    copied_bytes: int = 0  # of the weights, that every GPU holds
+    unknown_weights: str = ""  # why they are
+    weights_off: float = 0.03  # the share by which they may be
+    image_tower: tuple = ()  # hidden, inner, merged patches a token, tokens of the largest image
 
     @classmethod
     def named(cls, name):
@@ -69,19 +62,17 @@ class Model:
         ("Qwen3-14B-AWQ"), a bare shape "LAYERSxKV_HEADSxHEAD_DIM", or the path of a
         config.json or of a folder that has one; ValueError in one line says what is wrong or
         lists the known names."""
-        parts = str(name).split("x")
+        parts, known = str(name).split("x"), list(stored_rows("models"))
         if len(parts) == 3 and all(part.isdecimal() for part in parts):
             return cls(name, *(positive_int("model", int(part[:10])) for part in parts))
-        known = list(facts("models")["name"])
         base, scheme = named_scheme(name, known)
-        if name not in known and (is_there(name) or base not in known and is_path(base)):
+        if name not in known and is_path(name, base in known):
             return cls(**read_config(name))
         row = fact("models", "model", base)
-        told = {field.name: field.type(row[field.name]) for field in fields(cls)
-                if pd.notna(row.get(field.name))}
-        told |= {"name": name, "family": base.split("-")[0].lower(),
-                 "image_tower": tuple(map(int, str(row["image_tower"]).replace("nan", "").split()))}
-        return cls(**told | scheme_bytes(row, scheme))
+        kind = {field.name: field.type for field in fields(cls)} | {"image_tower": whole_numbers}
+        told = {field: kind[field](row[field]) for field in kind if pd.notna(row.get(field))}
+        named = {"name": name, "family": base.split("-")[0].lower()}
+        return cls(**told | named | scheme_bytes(row, scheme))
 
     def values_per_token(self, local=False, n_gpus=1):
         """Numbers one layer keeps for one token on one of n GPUs: a latent, or K and V of its
@@ -138,31 +129,29 @@ class Model:
 
     def sentence(self):
         """The layers in words, with all that keeps the cache from being a plain product."""
-        said, kept = [f"{self.layers + self.stateless_layers} layers"], self.layers
-        if self.stateless_layers:
-            said.append(f"of which {self.stateless_layers} keep no K and V of their own")
-        if self.local_layers:
-            kept -= self.local_layers
-            own = (f" in {self.local_kv_heads} KV heads of {self.local_head_dim}"
-                   if self.local_kv_heads else "")
-            said.append(f"of which {self.local_layers} keep only the last "
-                        f"{self.window:,} tokens{own}")
-        shape = (f"a latent of {self.latent_dim} values" if self.latent_dim else
-                 f"{self.kv_heads} KV heads of {self.head_dim}")
-        said.append(shape if kept == self.layers or not kept else f"{kept} keep all: {shape}")
-        if self.index_layers:
-            said.append(f"{self.index_layers} keep {self.index_bytes} bytes of index a token")
-        return ", ".join(said)
+        full, shape = self.layers - self.local_layers, f"{self.kv_heads} KV heads of {self.head_dim}"
+        if self.latent_dim:
+            shape = f"a latent of {self.latent_dim} values"
+        own = f" in {self.local_kv_heads} KV heads of {self.local_head_dim}"
+        told = {
+            f"{self.layers + self.stateless_layers} layers": True,
+            f"of which {self.stateless_layers} keep no K and V of their own": self.stateless_layers,
+            f"of which {self.local_layers} keep only the last {self.window:,} tokens"
+            + own * bool(self.local_kv_heads): self.local_layers,
+            f"{full} keep all: {shape}" if 0 < full < self.layers else shape: True,
+            f"{self.index_layers} keep {self.index_bytes} bytes of index a token": self.index_layers}
+        return ", ".join(words for words, holds in told.items() if holds)
 
 
-def is_path(name):
-    """Whether a name is meant as a file or folder."""
-    return isinstance(name, str) and (name.endswith(".json") or "/" in name or is_there(name))
+def whole_numbers(text):
+    """A tuple of the whole numbers in a text."""
+    return tuple(map(int, text.split()))
 
 
-def is_there(name):
-    """Whether there is a file or folder of this name."""
+def is_path(name, known):
+    """Whether a name is that of a file or folder, or meant as one unless it is known."""
     try:
-        return isinstance(name, str) and Path(name).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):  # no name a file system could have
+        meant = not known and (name.endswith(".json") or "/" in name)
+        return meant or Path(name).expanduser().exists()
+    except (AttributeError, TypeError, OSError, ValueError, RuntimeError):  # no name of a file
         return False

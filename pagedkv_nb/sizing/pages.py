@@ -13,27 +13,25 @@ class Kind:
     """Layers that keep the same: bytes a token of one layer on one GPU, or of its state."""
 
     layers: int
-    page_tokens: int  # a page of this kind
+    page_tokens: int  # a page of this kind; of a state: between two copies of it
     page_bytes: int  # a page of one layer
     keeps: str  # full, window, chunk, state
 
 
 def kinds_of(model, n_gpus, dtype, grouped):
     """The kinds of layers of a model on one of n GPUs; without groups every layer keeps all."""
-    n_full = model.layers - model.local_layers
-    own = {"full": (n_full, model.layer_bytes_on(n_gpus, dtype)),
+    own = {"full": (model.layers - model.local_layers, model.layer_bytes_on(n_gpus, dtype)),
            "chunk" if model.chunked else "window":
                (model.local_layers, model.layer_bytes_on(n_gpus, dtype, local=True))}
     own = {keeps: found for keeps, found in own.items() if found[0]}
     if not grouped:
         mean = sum(n * size for n, size in own.values()) / model.layers
         return [Kind(model.layers, PAGE_SIZE, mean * PAGE_SIZE, "full")]
-    largest = max(size for _, size in own.values())
-    state = model.state_bytes / n_gpus
-    blocks = pages_for(state, PAGE_SIZE * largest) if state else 1  # so many hold a state
-    page = blocks * PAGE_SIZE * largest
+    page = PAGE_SIZE * max(size for _, size in own.values())
+    page *= max(pages_for(model.state_bytes / n_gpus, page), 1)  # so that a state fits in
     kinds = [Kind(n, int(page // size), page, keeps) for keeps, (n, size) in own.items()]
-    return kinds + [Kind(model.state_layers, 0, page, "state")] * bool(state)
+    return kinds + [Kind(model.state_layers, kinds[0].page_tokens, page, "state")] * bool(
+        model.state_bytes)
 
 
 def group_size(kinds, merge_below):
@@ -46,13 +44,12 @@ def group_size(kinds, merge_below):
 def pages_of(kind, n_tokens, model, engine, batch_tokens):
     """Pages one group of a kind takes for a request of n tokens at admission: beside a window
     lies what is computed and not yet let go."""
-    if kind.keeps == "full":
-        return pages_for(n_tokens, kind.page_tokens)
     if kind.keeps == "state":
-        return engine.state_pages
-    beside = model.window + batch_tokens * (1 if model.chunked else engine.batches_in_flight)
-    kept = min(n_tokens, beside - (not model.chunked))
-    return pages_for(kept, kind.page_tokens) + (not model.chunked)
+        every = engine.mamba_every_block and model.state == "mamba"
+        return pages_for(n_tokens, kind.page_tokens) if every else engine.state_pages
+    kept = {"full": n_tokens, "chunk": model.window + batch_tokens,
+            "window": model.window - 1 + batch_tokens * engine.batches_in_flight}[kind.keeps]
+    return pages_for(min(n_tokens, kept), kind.page_tokens) + (kind.keeps == "window")
 
 
 class Layout:
@@ -68,10 +65,7 @@ class Layout:
 
     def pages_of_request(self, n_tokens):
         """Pages of a request of n tokens at admission, over all groups."""
-        states_too = self.engine.mamba_every_block and self.model.state == "mamba"
-        full = next((kind for kind in self.kinds if kind.keeps == "full"), None)
-        return sum(n * pages_of(full if states_too and full and kind.keeps == "state" else kind,
-                                n_tokens, self.model, self.engine, self.batch_tokens)
+        return sum(n * pages_of(kind, n_tokens, self.model, self.engine, self.batch_tokens)
                    for n, kind in zip(self.groups, self.kinds))
 
     def concurrency(self, kv_bytes, n_tokens):
@@ -85,4 +79,4 @@ class Layout:
             return n_pages * self.kinds[0].page_tokens
         if self.engine.printed == "tokens":
             return int(self.concurrency(kv_bytes, longest) * longest)
-        return n_pages // sum(self.groups) * min(k.page_tokens for k in self.kinds if k.page_tokens)
+        return n_pages // sum(self.groups) * min(kind.page_tokens for kind in self.kinds)

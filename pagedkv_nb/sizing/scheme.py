@@ -3,8 +3,10 @@ checkpoint says of its own quantisation. What is not known is an error, never 16
 import re
 from fnmatch import translate
 
-from ..facts import fact, facts
+from ..facts import fact, stored_rows
 
+SCHEMES = stored_rows("schemes")
+WORDS = {name: set(row["words"].split()) for name, row in SCHEMES.items()}
 # What a name may say besides a model and its scheme, and dates such as 2507.
 FILLERS = set("instruct chat it base hf quantized dynamic static bit gguf int4 int8".split())
 UNLESS_TARGETS = "lm_head", "embed_tokens", "gate", "router"  # of 16 bits
@@ -27,21 +29,18 @@ def bytes_of(scheme, group=None, bits=None, more=0.0):
 def said_scheme(name):
     """The first scheme that a name speaks of; "" if none."""
     said = {*re.split(r"[-./ ]", name.lower()), *re.split(r"[-./ _]", name.lower())}
-    return next((row["name"] for row in facts("schemes").to_dict("records")
-                 if set(row["words"].split()) & said), "")
+    return next((scheme for scheme, words in WORDS.items() if words & said), "")
 
 
 def named_scheme(name, known):
     """(model, scheme) of a name such as "Qwen/Qwen3-14B-AWQ": one of the known names and a
     scheme or ""; the name itself if it is not understood."""
-    short = str(name).rsplit("/", 1)[-1]
+    short, understood = str(name).rsplit("/", 1)[-1], FILLERS.union(*WORDS.values())
     for model in sorted(known, key=len, reverse=True):
         if (short + "-").lower().startswith(model.lower() + "-"):
             rest = [word for word in re.split(r"[-. ]", short[len(model) + 1:].lower()) if word]
-            scheme = said_scheme(".".join(rest))
-            words = FILLERS.union(*facts("schemes")["words"].str.split())
-            if all(w in words or re.fullmatch(r"\d{4}", w) for w in rest):
-                return model, scheme
+            if all(word in understood or re.fullmatch(r"\d{4}", word) for word in rest):
+                return model, said_scheme(".".join(rest))
     return name, ""
 
 
@@ -64,14 +63,15 @@ def scheme_bytes(row, scheme):
 class Scheme:
     """How the weights of a checkpoint are stored, part by part."""
 
-    def __init__(self, default=2.0, kept=(), targets=()):
-        """Bytes a weight; parts that keep 16 bits; (parts, bytes) of those named one by one."""
-        self.default, self.kept = default, Parts([*kept, *UNLESS_TARGETS])
-        self.targets = [(Parts(names), size) for names, size in targets]
+    def __init__(self, default=2.0, kept=(), own=()):
+        """Bytes a weight; parts that keep 16 bits; {part: bytes} of those named one by one."""
+        self.default, self.kept, own = default, Parts([*kept, *UNLESS_TARGETS]), dict(own)
+        self.own = [(Parts([part for part in own if own[part] == size]), size)
+                    for size in dict.fromkeys(own.values())]
 
     def width(self, part):
         """Bytes a weight of a part such as "layers.3.self_attn.q_proj"."""
-        named = next((size for parts, size in self.targets if part in parts), None)
+        named = next((size for parts, size in self.own if part in parts), None)
         return named or (2.0 if part in self.kept else self.default)
 
 
@@ -101,14 +101,13 @@ def common_name(part):
 def scheme_of(config, q):
     """The `Scheme` of what a checkpoint says of its quantisation ({}: nothing); ValueError
     names the field that is not understood."""
+    kept = [str(part) for field in KEPT for part in q.get(field) or ()]
+    method, algo = str(q.get("quant_method", "modelopt")).lower(), q.get("quant_algo")
     if not q:
         return Scheme()
-    kept = [str(part) for field in KEPT for part in q.get(field) or ()]
     if q.get("quantized_layers"):
-        sizes = {part: bytes_of(algorithm(said.get("quant_algo")))
-                 for part, said in q["quantized_layers"].items()}
-        return Scheme(targets=by_size(sizes))
-    method, algo = str(q.get("quant_method", "modelopt")).lower(), q.get("quant_algo")
+        return Scheme(own={part: bytes_of(algorithm(said.get("quant_algo")))
+                           for part, said in q["quantized_layers"].items()})
     if method == "compressed-tensors" or algo == "MIXED_PRECISION":
         return grouped(q, kept)
     if method == "modelopt":
@@ -116,21 +115,16 @@ def scheme_of(config, q):
     scheme = "fp8" if q.get("load_in_8bit") else algorithm(method, "quant_method")
     if scheme == "mxfp4":  # experts only, their inner size rounded up to a multiple of 256
         inner = config.get("intermediate_size") or 256
-        return Scheme(2.0, kept, [(["*.experts.*"], bytes_of(scheme) * -(-inner // 256) * 256 / inner)])
+        padded = -(-inner // 256) * 256 / inner
+        return Scheme(2.0, kept, {"*.experts.*": bytes_of(scheme) * padded})
     own = {part: packed(q | said, scheme) if (said.get("bits") or 16) < 16 else 2.0
            for part, said in (q.get("extra_config") or {}).items()}  # of AutoRound
-    return Scheme(packed(q, scheme), kept, by_size(own))
-
-
-def by_size(sizes):
-    """[(parts, bytes)] from {part: bytes}."""
-    return [([part for part in sizes if sizes[part] == size], size) for size in set(sizes.values())]
+    return Scheme(packed(q, scheme), kept, own)
 
 
 def algorithm(said, field="quant_algo"):
     """The scheme of schemes.csv that a method or an algorithm of ModelOpt means."""
-    words = str(said).replace("_AWQ", "").replace("auto-round", "autoround").replace("auto_round", "autoround")
-    scheme = said_scheme(words)
+    scheme = said_scheme(re.sub("auto[-_]round", "autoround", str(said).replace("_AWQ", "")))
     if not scheme or not bytes_of(scheme):
         raise ValueError(f"quantization_config.{field}={said!r}: bytes of its weights are not known")
     return scheme
@@ -138,9 +132,10 @@ def algorithm(said, field="quant_algo"):
 
 def packed(q, scheme):
     """Bytes a weight of a scheme with so many bits, a scale and perhaps a zero a group."""
+    if scheme == "bnb":
+        return bytes_of(scheme, more=0 if q.get("bnb_4bit_use_double_quant") else 3)
     if scheme not in ("awq", "gptq"):
-        return bytes_of(scheme, more=3 if scheme == "bnb" and not q.get(
-            "bnb_4bit_use_double_quant") else 0)
+        return bytes_of(scheme)
     bits, group = q.get("bits"), q.get("group_size")
     if type(bits) is not int or not 1 < bits <= 8:
         raise ValueError(f"quantization_config.bits={bits!r}: must be a whole number, 2 to 8")
@@ -150,23 +145,20 @@ def packed(q, scheme):
 
 def grouped(q, kept):
     """Schemes whose `config_groups` say what each group of parts is stored in."""
-    default, targets = 2.0, []
-    for name, group in (q.get("config_groups") or {}).items():
-        size, parts = weight_bytes(name, group.get("weights") or {}), group.get("targets") or ["Linear"]
-        if "Linear" in parts:
-            default = size
-        else:
-            targets.append((parts, size))
-    if default == 2.0 and not targets:
+    groups = [(group.get("targets") or ["Linear"], group_bytes(name, group.get("weights") or {}))
+              for name, group in (q.get("config_groups") or {}).items()]
+    if not groups:
         raise ValueError("quantization_config.config_groups: missing or empty")
-    return Scheme(default, kept, targets)
+    default = next((size for parts, size in groups[::-1] if "Linear" in parts), 2.0)
+    return Scheme(default, kept, {part: size for parts, size in groups if "Linear" not in parts
+                                  for part in parts})
 
 
-def weight_bytes(name, said):
+def group_bytes(name, said):
     """Bytes a weight of one group of `config_groups`."""
     bits, kind, group = said.get("num_bits"), said.get("type"), said.get("group_size")
     if bits == 8 and kind in ("int", "float"):
-        return 1 + 1 / 32 if group == 32 else 1.0
+        return bytes_of("mxfp8" if group == 32 else "fp8")
     if bits == 4 and kind == "float" and group in (16, 32):
         return bytes_of("nvfp4" if group == 16 else "mxfp4")
     if bits == 4 and kind == "int":

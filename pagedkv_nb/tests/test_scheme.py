@@ -389,4 +389,4 @@ def test_a_part_is_found_by_its_own_name_its_parent_or_a_pattern():
         assert Scheme(1.0, [listed]).width("layers.3.mlp.down_proj") == 1, listed
     assert Scheme(1.0).width("lm_head") == Scheme(1.0).width("layers.0.mlp.gate") == 2
     assert Scheme(1.0).width("layers.0.mlp.gate_proj") == 1
-    assert Scheme(2.0, ["a"], [(["a"], 0.5)]).width("a") == 0.5  # a target before what is kept
+    assert Scheme(2.0, ["a"], {"a": 0.5}).width("a") == 0.5  # a target before what is kept
