@@ -9,7 +9,7 @@ from .model import BYTES_PER_VALUE, GIB, KIB, Model
 
 OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
            ("memory-gib", float, 0.0, "what a card that is not listed reports"),
-           ("dtype", str, "auto", "of K and V: fp32, fp16, bf16, fp8; auto: as the checkpoint asks"),
+           ("dtype", str, "auto", "of K and V: fp32, fp16, bf16, fp8; auto: the checkpoint's"),
            ("tokens", int, 0, "of a sequence (8192, or the model's longest)"),
            ("weights-gib", float, 0.0, "of the weights; 0: from the checkpoint (0)"),
            ("usable", float, None, "share of the memory the server may take (the engine's)"),

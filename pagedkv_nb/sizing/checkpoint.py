@@ -22,26 +22,32 @@ def read_config(path):
     file = file / "config.json" if file.is_dir() else file
     called = file.resolve().parent.name if file.name == "config.json" else file.stem
     config = text_part(path, read_object(path, file))
-    shape = model_shape(config)
+    shape, total = model_shape(config), total_size(path, file)
     told = {"name": called, "family": config.get("model_type", ""), **shape,
-            "image_tower": image_tower(config)[1]}
+            "image_tower": image_tower(config)[1], **told_weights(config, shape, file, called)}
+    return told | ({"checkpoint_bytes": total, "unknown_weights": ""} if total else {})
+
+
+def told_weights(config, shape, file, called):
+    """The fields of a `Model` that tell its weights, and how it asks K and V to be stored; why
+    its bytes are unknown as soon as something is not understood."""
+    told = {}
     try:
-        quantisation = told_quantisation(path, config, file)
+        quantisation = told_quantisation(config, file)
         told["cache_dtype"] = cache_dtype(quantisation)
         parts, sizes = weight_parts(config, shape)
         told |= parameter_fields(config, parts, sizes)
         if said_scheme(called) and not quantisation:
             raise ValueError("quantization_config: missing, but the name says "
                              f"{said_scheme(called)}: put hf_quant_config.json beside config.json")
-        told |= weight_fields(config, parts, sizes, scheme_of(config, quantisation))
+        return told | weight_fields(config, parts, sizes, scheme_of(config, quantisation))
     except (ValueError, *BROKEN) as error:
         broken = "" if isinstance(error, ValueError) else "its fields of weights are damaged: "
-        told["unknown_weights"] = broken + str(error).removeprefix(f"model={path!r}: ")[:200]
-    total = total_size(path, file)
-    return told | ({"checkpoint_bytes": total, "unknown_weights": ""} if total else {})
+        why = str(error).removeprefix(f"model={config.path!r}: ")
+        return told | {"unknown_weights": broken + why[:200]}
 
 
-def told_quantisation(path, config, file):
+def told_quantisation(config, file):
     """What a checkpoint says of its quantisation, in its config or in ModelOpt's own file
     beside it; {} if nothing."""
     for name in OTHERS:
@@ -50,7 +56,7 @@ def told_quantisation(path, config, file):
     beside = file.with_name("hf_quant_config.json")
     if not beside.exists():
         return {}
-    said = Fields(path, read_object(path, beside)).part("quantization")
+    said = Fields(config.path, read_object(config.path, beside)).part("quantization")
     return {"quant_method": "modelopt"} | said
 
 

@@ -59,7 +59,8 @@ class Deployment:
         engine = Engine.named(self.engine)
         requests, tokens = engine.load(self.gpu, self.card_gib, self.longest)
         requests = self.max_num_seqs or requests
-        return engine, (requests, self.max_num_batched_tokens or min(tokens, requests * self.longest))
+        tokens = self.max_num_batched_tokens or min(tokens, requests * self.longest)
+        return engine, (requests, tokens)
 
     @property
     def longest(self):
@@ -100,7 +101,8 @@ class Deployment:
         """Bytes of the weights, parts that every GPU holds counted for each; 0: not known."""
         model = self.model
         known = model.checkpoint_bytes or (not model.unknown_weights) * model.params_billion * 2e9
-        return int(self.weights_gib * GIB or known + (self.n_gpus - 1) * model.copied_bytes)
+        copies = bool(known) * (self.n_gpus - 1) * model.copied_bytes
+        return int(self.weights_gib * GIB or known + copies)
 
     @property
     def overheads(self):

@@ -69,7 +69,8 @@ class Engine(SimpleNamespace):
         """GiB a GPU outside PyTorch; communication between GPUs adds to it."""
         if n_gpus == 1:
             return self.one_gpu_gib
-        return self.parallel_gib if card_gib >= 70 and "GB10" not in gpu else self.small_parallel_gib
+        large = card_gib >= 70 and "GB10" not in gpu
+        return self.parallel_gib if large else self.small_parallel_gib
 
 
 def known_sizes(model):

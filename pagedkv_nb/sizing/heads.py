@@ -41,14 +41,15 @@ def state_sizes(config):
         kernel = inside.whole("short_conv_kernel_size", 4)
         return state("linear", heads, dim, dim, 2 * heads * dim, kernel)
     if "linear_num_value_heads" in config:
-        keys = config.whole("linear_key_head_dim")
-        return state("linear", config.whole("linear_num_value_heads"),
-                     config.whole("linear_value_head_dim"), keys,
-                     2 * config.whole("linear_num_key_heads") * keys, config.whole("linear_conv_kernel_dim"))
+        heads, dim, n_keys, keys, kernel = map(config.whole, (
+            "linear_num_value_heads", "linear_value_head_dim", "linear_num_key_heads",
+            "linear_key_head_dim", "linear_conv_kernel_dim"))
+        return state("linear", heads, dim, keys, 2 * n_keys * keys, kernel)
     if "mamba_num_heads" in config:
-        keys = config.whole("ssm_state_size")
-        return state("mamba", config.whole("mamba_num_heads"), config.whole("mamba_head_dim"), keys,
-                     2 * config.whole("n_groups", 1) * keys, config.whole("conv_kernel", 4))
+        heads, dim, keys = map(config.whole, (
+            "mamba_num_heads", "mamba_head_dim", "ssm_state_size"))
+        return state("mamba", heads, dim, keys, 2 * config.whole("n_groups", 1) * keys,
+                     config.whole("conv_kernel", 4))
     return {}
 
 
@@ -67,7 +68,8 @@ def index_fields(config, n_layers):
         dim, types = config.whole("index_head_dim"), config.get("indexer_types")
         config.need(types is None or isinstance(types, list) and len(types) == n_layers,
                     "indexer_types", f"must have an entry for each of {n_layers} layers")
-        every, skip = config.whole("index_topk_freq", 1), config.whole("index_skip_topk_offset", 1, 0)
+        every = config.whole("index_topk_freq", 1)
+        skip = config.whole("index_skip_topk_offset", 1, 0)
         own = [types[i] == "full" if types else max(i - skip + 1, 0) % every == 0
                for i in range(n_layers)]
         return {"index_layers": sum(own), "index_bytes": dim + -(-dim // 128) * 4}
@@ -80,7 +82,8 @@ def index_fields(config, n_layers):
                     f"must have an entry for each of {n_layers} layers")
     sparse.need(all(b for a, b in zip(flags, off) if a), "sparse_disable_index_value",
                 "index values are not understood")
-    return {"index_layers": sum(map(bool, flags)), "index_bytes": 2 * sparse.whole("sparse_index_dim")}
+    return {"index_layers": sum(map(bool, flags)),
+            "index_bytes": 2 * sparse.whole("sparse_index_dim")}
 
 
 def kv_heads(config, q_heads):

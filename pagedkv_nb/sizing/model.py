@@ -129,9 +129,9 @@ class Model:
 
     def sentence(self):
         """The layers in words, with all that keeps the cache from being a plain product."""
-        full, shape = self.layers - self.local_layers, f"{self.kv_heads} KV heads of {self.head_dim}"
-        if self.latent_dim:
-            shape = f"a latent of {self.latent_dim} values"
+        full, index = self.layers - self.local_layers, self.index_layers
+        shape = (f"a latent of {self.latent_dim} values" if self.latent_dim else
+                 f"{self.kv_heads} KV heads of {self.head_dim}")
         own = f" in {self.local_kv_heads} KV heads of {self.local_head_dim}"
         told = {
             f"{self.layers + self.stateless_layers} layers": True,
@@ -139,7 +139,7 @@ class Model:
             f"of which {self.local_layers} keep only the last {self.window:,} tokens"
             + own * bool(self.local_kv_heads): self.local_layers,
             f"{full} keep all: {shape}" if 0 < full < self.layers else shape: True,
-            f"{self.index_layers} keep {self.index_bytes} bytes of index a token": self.index_layers}
+            f"{index} keep {self.index_bytes} bytes of index a token": index}
         return ", ".join(words for words, holds in told.items() if holds)
 
 

@@ -88,7 +88,7 @@ class Parts:
     def __contains__(self, part):
         """Whether the part, one of its parents, or some of its names are in the list."""
         words = part.split(".")
-        runs = {".".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
+        runs = {".".join(words[i:j]) for j in range(len(words) + 1) for i in range(j)}
         return bool(runs & self.names or self.wild.match(part) or self.wild.match("model." + part))
 
 
@@ -113,20 +113,25 @@ def scheme_of(config, q):
     if method == "modelopt":
         return Scheme(bytes_of(algorithm(algo)), kept)
     scheme = "fp8" if q.get("load_in_8bit") else algorithm(method, "quant_method")
-    if scheme == "mxfp4":  # experts only, their inner size rounded up to a multiple of 256
-        inner = config.get("intermediate_size") or 256
-        padded = -(-inner // 256) * 256 / inner
-        return Scheme(2.0, kept, {"*.experts.*": bytes_of(scheme) * padded})
+    if scheme == "mxfp4":
+        return Scheme(2.0, kept, {"*.experts.*": bytes_of(scheme) * padding(config)})
     own = {part: packed(q | said, scheme) if (said.get("bits") or 16) < 16 else 2.0
            for part, said in (q.get("extra_config") or {}).items()}  # of AutoRound
     return Scheme(packed(q, scheme), kept, own)
+
+
+def padding(config):
+    """How much larger experts in mxfp4 are: their inner size is a multiple of 256."""
+    inner = config.get("intermediate_size") or 256
+    return -(-inner // 256) * 256 / inner
 
 
 def algorithm(said, field="quant_algo"):
     """The scheme of schemes.csv that a method or an algorithm of ModelOpt means."""
     scheme = said_scheme(re.sub("auto[-_]round", "autoround", str(said).replace("_AWQ", "")))
     if not scheme or not bytes_of(scheme):
-        raise ValueError(f"quantization_config.{field}={said!r}: bytes of its weights are not known")
+        raise ValueError(f"quantization_config.{field}={said!r}: bytes of its weights are not "
+                         "known")
     return scheme
 
 

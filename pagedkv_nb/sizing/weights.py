@@ -139,10 +139,11 @@ def head_sizes(config, n, local):
 def latent_sizes(config, n):
     """Sizes of multi-head latent attention, and of the index beside it."""
     heads, value = n["q_heads"], n["value"] or n["nope"]
-    index_heads, index_dim = (config.whole(f"index_{name}", 0, 0) for name in ("n_heads", "head_dim"))
-    return {"queries": heads * (n["nope"] + n["rope"]), "q_from": n["q_rank"] or n["hidden"],
-            "values": heads * (n["nope"] + value), "mixed": heads * value,
-            "index_heads": index_heads, "index_dim": index_dim, "index_queries": index_heads * index_dim}
+    index = {"index_heads": config.whole("index_n_heads", 0, 0),
+             "index_dim": config.whole("index_head_dim", 0, 0)}
+    return index | {"index_queries": index["index_heads"] * index["index_dim"],
+                    "queries": heads * (n["nope"] + n["rope"]), "mixed": heads * value,
+                    "q_from": n["q_rank"] or n["hidden"], "values": heads * (n["nope"] + value)}
 
 
 def image_tower(config):

@@ -352,3 +352,17 @@ def test_activations_of_experts_and_of_images():
     d = Deployment(image, "H100-80GB", 1, 9.0, engine="vllm-0.19", max_num_seqs=256)
     hidden, inner, patches, largest = image.image_tower
     assert budget(d)["activations"] == int(0.1 * GIB) + patches * largest * 2 * (6 * hidden + 2 * inner)
+
+
+def test_unknown_weights_are_unknown_on_many_gpus_too(tmp_path):
+    """A latent's parts are copied to every GPU: not even those are taken for the weights."""
+    config = {"num_hidden_layers": 2, "num_attention_heads": 8, "hidden_size": 512, "vocab_size": 10,
+              "intermediate_size": 8, "kv_lora_rank": 64, "qk_rope_head_dim": 16, "q_lora_rank": 32}
+    (tmp_path / "Latent-NVFP4").mkdir()
+    (tmp_path / "Latent-NVFP4" / "config.json").write_text(json.dumps(config))
+    model = Model.named(str(tmp_path / "Latent-NVFP4"))
+    for n_gpus in (1, 2, 8):
+        with pytest.raises(ValueError, match="the name says nvfp4.*; set weights_gib"):
+            Deployment(model, "H100-80GB", n_gpus)
+    with pytest.raises(ValueError, match="; set weights_gib"):
+        Deployment(replace(model, copied_bytes=10**6), "H100-80GB", 2)
