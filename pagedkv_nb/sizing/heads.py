@@ -41,9 +41,9 @@ def state_sizes(config):
         kernel = inside.whole("short_conv_kernel_size", 4)
         return state("linear", heads, dim, dim, 2 * heads * dim, kernel)
     if "linear_num_value_heads" in config:
-        heads, dim, n_keys, keys, kernel = map(config.whole, (
-            "linear_num_value_heads", "linear_value_head_dim", "linear_num_key_heads",
-            "linear_key_head_dim", "linear_conv_kernel_dim"))
+        heads, dim, keys, n_keys, kernel = map(config.whole, (
+            "linear_num_value_heads", "linear_value_head_dim", "linear_key_head_dim",
+            "linear_num_key_heads", "linear_conv_kernel_dim"))
         return state("linear", heads, dim, keys, 2 * n_keys * keys, kernel)
     if "mamba_num_heads" in config:
         heads, dim, keys = map(config.whole, (
