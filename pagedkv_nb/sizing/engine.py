@@ -32,11 +32,13 @@ class Engine(SimpleNamespace):
     def load(self, gpu, card_gib, longest):
         """The batch of the start-up's profiling run: (requests, tokens). A GB10 does not tell
         how much memory it has, and an A100 counts as small for newer versions."""
-        untold = "GB10" in gpu or self.a100_counts_small and "A100" in gpu
-        size = ("small_" if untold or card_gib < self.large_from_gib else
-                "huge_" if card_gib >= self.huge_from_gib else "large_")
-        requests, tokens = (getattr(self, size + most) for most in (
-            "max_num_seqs", "max_num_batched_tokens"))
+        small = "GB10" in gpu or self.a100_counts_small and "A100" in gpu
+        if small or card_gib < self.large_from_gib:
+            requests, tokens = self.small_max_num_seqs, self.small_max_num_batched_tokens
+        elif card_gib < self.huge_from_gib:
+            requests, tokens = self.large_max_num_seqs, self.large_max_num_batched_tokens
+        else:
+            requests, tokens = self.huge_max_num_seqs, self.huge_max_num_batched_tokens
         if self.generation == "V0" and not self.in_chunks(gpu, longest):
             tokens = max(tokens, longest)
         return requests, tokens
