@@ -16,6 +16,7 @@ def logged_servers():
     logs = logs.assign(engine="vllm-0." + version.fillna("?"), scheme=[
         said_scheme(f"{row.model} {row.weights_dtype} {row.shape}".replace("/", " "))
         for row in logs.itertuples()])
+    logs = logs[~logs["engine_version"].str.contains(r"\(V1\)", na=False)]  # before it was ready
     v0 = logs["engine_version"].str.contains("V0", na=False) & ~logs["engine"].isin(
         ["vllm-0.6", "vllm-0.7"])
     logs.loc[v0, "engine"] = "vllm-0.7"

@@ -2,13 +2,15 @@
 checkpoint says of its own quantisation. What is not known is an error, never 16 bits."""
 import re
 from fnmatch import translate
+from itertools import product
 
 from ..facts import fact, stored_rows
 
 SCHEMES = stored_rows("schemes")
 WORDS = {name: set(row["words"].split()) for name, row in SCHEMES.items()}
-# What a name may say besides a model and its scheme, and dates such as 2507.
-FILLERS = set("instruct chat it base hf quantized dynamic static bit gguf int4 int8".split())
+# What a name may say besides a model and its scheme, and dates such as 2507; what beside a scheme.
+FILLERS = re.compile(r"-(?:instruct|chat|it|base|hf|thinking|\d{4})(?=-|$)")
+BESIDE = {"quantized", "dynamic", "static", "bit"}
 UNLESS_TARGETS = "lm_head", "embed_tokens", "gate", "router"  # of 16 bits
 KEPT = ("modules_to_not_convert", "ignored_layers", "ignore", "exclude_modules",
         "llm_int8_skip_modules")  # where a config names the parts of 16 bits
@@ -35,12 +37,13 @@ def said_scheme(name):
 def named_scheme(name, known):
     """(model, scheme) of a name such as "Qwen/Qwen3-14B-AWQ": one of the known names and a
     scheme or ""; the name itself if it is not understood."""
-    short, understood = str(name).rsplit("/", 1)[-1], FILLERS.union(*WORDS.values())
-    for model in sorted(known, key=len, reverse=True):
-        if (short + "-").lower().startswith(model.lower() + "-"):
-            rest = [word for word in re.split(r"[-. ]", short[len(model) + 1:].lower()) if word]
-            if all(word in understood or re.fullmatch(r"\d{4}", word) for word in rest):
-                return model, said_scheme(".".join(rest))
+    whole, understood = str(name).rsplit("/", 1)[-1].lower(), BESIDE.union(*WORDS.values())
+    for short, model in product((whole, FILLERS.sub("", whole)), sorted(known, key=len)[::-1]):
+        if (short + "-").startswith(model.lower() + "-"):
+            rest = [word for word in re.split(r"[-. ]", short[len(model) + 1:]) if word]
+            scheme = said_scheme(".".join(rest))
+            if not rest or scheme and understood.issuperset(rest):
+                return model, scheme
     return name, ""
 
 

@@ -39,7 +39,7 @@ def test_the_log_of_gemma_4_step_by_step(engine, batch):
 @pytest.mark.parametrize("name, dtype, tokens", [
     ("Qwen3.5-27B", "bf16", 784), ("Qwen3.6-27B", "bf16", 784), ("Qwen3.6-27B", "fp8", 1568),
     ("Qwen3.5-35B-A3B", "bf16", 1056), ("Qwen3.6-35B-A3B", "fp8", 2096), ("Qwen3.5-4B", "bf16", 528),
-    ("Nemotron-3.5-Lightning-30B-A3B", "fp8", 4176)])
+    ("NVIDIA-Nemotron-3.5-Lightning-30B-A3B", "fp8", 4176)])
 def test_pages_that_hold_a_state_are_as_servers_print_them(name, dtype, tokens):
     layout = laid_out(name, dtype=dtype)
     full, state = layout.kinds
@@ -64,7 +64,7 @@ def test_a_state_and_the_heads_are_dealt_out_together():
 
 
 def test_the_log_of_nemotron():
-    layout = laid_out("Nemotron-3.5-Lightning-30B-A3B", dtype="fp8")
+    layout = laid_out("NVIDIA-Nemotron-3.5-Lightning-30B-A3B", dtype="fp8")
     assert (layout.size, layout.groups) == (6, [1, 4])  # 6 layers of attention, 23 of states
     assert layout.pages_of_request(32768) == 8 + 4 * 2
     assert layout.tokens(3798 * layout.page_bytes, 32768) == 7778304

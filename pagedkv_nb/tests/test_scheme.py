@@ -340,7 +340,7 @@ LOADED = [
     ("Qwen/Qwen3-14B-AWQ", 1, 9.4), ("Qwen2.5-32B-Instruct-AWQ", 1, 18.14), ("Phi-4-GPTQ", 1, 8.51),
     ("Qwen3-8B-bnb-4bit", 1, 5.91), ("Qwen3.6-35B-A3B-AutoRound", 2, 9.96), ("Qwen3-8B-FP8", 1, 8.8),
     ("Qwen3-30B-A3B-FP8", 1, 29.1), ("Qwen3.6-35B-A3B-FP8", 1, 33.38), ("Qwen3.8-27B-FP8", 1, 27.64),
-    ("Qwen3.6-27B-NVFP4", 1, 19.78), ("Nemotron-3.5-Lightning-30B-A3B-NVFP4", 1, 17.82),
+    ("Qwen3.6-27B-NVFP4", 1, 19.78), ("NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4", 1, 17.82),
     ("MiniMax-M2.5", 4, 53.75), ("DeepSeek-R1", 8, 79.74), ("gpt-oss-20b", 1, 13.64),
     ("Llama-3.2-3B-Q8_0", 1, 3.26), ("Qwen3.5-35B-A3B-FP8", 1, 34.45), ("Qwen3-8B-AWQ", 1, 5.71),
     ("Qwen2.5-7B-AWQ", 1, 5.29), ("Qwen2.5-14B-AWQ", 1, 9.38), ("Kimi-K2-Thinking", 8, 71.0),
