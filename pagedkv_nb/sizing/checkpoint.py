@@ -5,11 +5,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..facts import stored_rows
+from ..files import text_of
 from .config import Fields, model_shape
 from .scheme import cache_dtype, said_scheme, scheme_of
 from .weights import image_tower, parameter_fields, weight_fields, weight_parts
 
-MOST_BYTES = 64 * 2**20  # of a file that is read
 NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 INHERITED = ("quantization_config", "tie_word_embeddings", "is_encoder_decoder", "vision_config")
 OTHERS = "quantization_config", "compression_config"  # where a config tells its quantisation
@@ -63,15 +63,9 @@ def told_quantisation(config, file):
 def read_object(path, file):
     """The JSON object in a file; ValueError in one line if it cannot be read."""
     try:
-        if file.exists() and not file.is_file():
-            raise ValueError("it is no regular file")
-        with file.open("rb") as opened:
-            raw = opened.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES // 2**20} MiB")
-        found = json.loads(raw.decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = str(getattr(error, "strerror", None) or error).splitlines()[0][:80]
+        found = json.loads(text_of(file, ""))
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
         close = get_close_matches(file.name, stored_rows("models"), 1)
         reason += f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"model={str(path)!r}: cannot be read as JSON: {reason}") from None

@@ -6,7 +6,7 @@ import pytest
 
 from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import Deployment, Model
-from pagedkv_nb.sizing.checkpoint import MOST_BYTES, NESTED
+from pagedkv_nb.sizing.checkpoint import NESTED
 
 from .conftest import ROOT
 
@@ -635,14 +635,13 @@ def test_a_file_beside_that_is_none_is_refused_too(tmp_path, name):
         Deployment(Model.named(path), "H100-80GB")
 
 
-def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+def test_a_file_that_is_too_large_is_refused(tmp_path):
     with (tmp_path / "config.json").open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
-    with pytest.raises(ValueError, match="cannot be read as JSON: it has more than 64 MiB$"):
+        file.truncate(2**26 + 1)
+    with pytest.raises(ValueError, match="cannot be read as JSON: it has more than 67,108,864 bytes$"):
         Model.named(str(tmp_path))
-    text = json.dumps(LLAMA)
+    text = json.dumps(LLAMA).ljust(2**26)
     (tmp_path / "config.json").write_text(text)
-    monkeypatch.setattr("pagedkv_nb.sizing.checkpoint.MOST_BYTES", len(text))
     assert Model.named(str(tmp_path)).layers == 32
     (tmp_path / "config.json").write_text(text + " ")
     with pytest.raises(ValueError, match="it has more than"):
