@@ -45,9 +45,11 @@ class Clock:
         if not model.params_billion > 0:
             raise ValueError(f"model={model.name!r}: must be one whose number of parameters is "
                              "known; without it weights would be read in no time")
+        if model.unknown_weights:
+            raise ValueError(f"model={model.name!r}: {model.unknown_weights}")
         parameters = model.params_billion * 1e9
-        return cls(weight_bytes=2 * parameters, parameters=parameters,
-                   kv_bytes_per_token=model.kv_bytes_on(gpus, 1),
+        return cls(weight_bytes=model.checkpoint_bytes or 2 * parameters, parameters=parameters,
+                   kv_bytes_per_token=model.kv_bytes_on(gpus, 1, "auto"),
                    bandwidth_bytes_per_s=gpus * card["bandwidth_gb_s"] * 1e9,
                    flops_per_s=gpus * card["fp16_tflops"] * 1e12, **settings)
 

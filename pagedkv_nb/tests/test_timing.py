@@ -20,6 +20,14 @@ def lengths(*pairs):
     return Workload("drawn", *np.array(pairs).T)
 
 
+def test_a_quantised_model_is_read_at_its_own_bytes():
+    eight = Model.named("Llama-3.1-8B-FP8")
+    clock = Clock.of(eight, "H100-80GB")
+    assert clock.weight_bytes == eight.checkpoint_bytes < 1.2 * clock.parameters
+    with pytest.raises(ValueError, match="bytes of its weights as nvfp4 are not known"):
+        Clock.of(Model.named("DeepSeek-V3-NVFP4"), "H200-141GB", 8)
+
+
 def test_an_iteration_by_hand():
     weights, cache = 26e9 / 1555e9, 1000 * 819_200 / 1555e9
     assert OPT.seconds(8, 1000, 8) == pytest.approx((weights + cache) / 0.74)
