@@ -12,8 +12,8 @@ from .parameter import positive_int
 
 
 def page_keys(tokens, page_size):
-    """The key of each full page of tokens (whole numbers or text): SHA-256 of its tokens and
-    the key before it, so of everything up to its end."""
+    """The key of each full page of tokens (whole numbers or text): SHA-256 of its tokens
+    and the key before it, so of everything up to its end."""
     page_size = positive_int("page_size", page_size)
     tokens = [token if isinstance(token, str) else index(token) for token in tokens]
     keys, key = [], b""

@@ -219,6 +219,7 @@ def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
     ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
     ("05", "context_limit", 10**6, "at most 120,384"), ("09", "page_size", 15728, "at most 7,864"),
     ("09", "workload", "none.jsonl", "cannot be read"),
+    ("07", "server_tokens", 10**9, "at most 512,000,000 .ten million pages in all"),
     ("10", "context_length", 200000, "at most 131,072"), ("10", "gpu", "TPU", "H100-80GB"),
     ("10", "engine", "sglang", "vllm-0.19"), ("10", "usable", 1.5, "at most 1"),
     ("10", "dtype", "int3", "fp8"), ("10", "model", "none/config.json", "cannot be read")])

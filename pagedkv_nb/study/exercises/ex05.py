@@ -1,17 +1,18 @@
 """Judges of the exercises of notebook 05."""
 from itertools import product
 
+from ...paging import paged_utilisation
 from ...traffic.workload import article_distribution
 from .hints import first_wrong, number
 
 
 def exercise_1(answer):
     """Paged utilisation of 5, 16 and 17 tokens in pages of 8."""
+    right = paged_utilisation([5, 16, 17], 8)
     whole = "a page that is begun is taken whole, for each request"
-    return number(answer, 38 / 48, {
+    return number(answer, right, {
         38 / 64: "that is the answer for pages of 16", 38 / 40: whole, 38 / 32: whole,
-        38 / 96: "that is the naive one, in reservations of 32",
-        10 / 48: "that is the share that is empty",
+        38 / 96: "that is the naive one, in reservations of 32", 1 - right: "the share that is empty",
         38 / 56: "16 tokens fill two pages of 8 exactly",
         (5 / 8 + 1 + 17 / 24) / 3: "all tokens over all slots, not the mean of three shares"},
         "count each request's pages and round up; then tokens / slots: a share, from 0 to 1",
@@ -23,8 +24,7 @@ def exercise_2(answer):
     lengths, probability = article_distribution()
     mean = probability @ lengths
     sd = (probability @ lengths**2 - mean**2) ** 0.5
-    ratio = sd / 2048 / 0.001
-    points = "0.1 points are 0.001 of utilisation"
+    ratio, points = sd / 2048 / 0.001, "0.1 points are 0.001 of utilisation"
     return number(answer, ratio**2, {
         ratio: "the spread falls with the root of the batch size, not with the size",
         ratio**0.5: "solve for n: the root is on the other side, so square",

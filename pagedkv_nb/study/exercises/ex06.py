@@ -1,6 +1,6 @@
 """The judges of notebook 06."""
 from bisect import bisect_left
-from itertools import accumulate, permutations, product
+from itertools import accumulate, count, permutations, product
 
 from ...paging import pages_for
 from .hints import first_wrong, number
@@ -8,11 +8,11 @@ from .hints import first_wrong, number
 
 def exercise_1(answer):
     """When one of four prompts of 36 tokens in 12 pages of 16 is first preempted."""
-    third = "which token no longer fits the third page of 16?"
-    return number(answer, 14, {  # 1 reads the prompt, 12 fill the third pages
-        13: "the first iteration reads the prompt and appends nothing: count from there",
-        12: third, 11: third,
-        15: "one iteration earlier: the page is missing when the token is written"},
+    right = next(k for k in count(1) if 4 * pages_for(36 + k - 1, 16) > 12)
+    return number(answer, right, {
+        right - 1: "the first iteration reads the prompt and appends nothing: count from there",
+        **dict.fromkeys((right - 2, right - 3), "which token no longer fits the third page of 16?"),
+        right + 1: "one iteration earlier: the page is missing when the token is written"},
         "three pages hold 48 tokens; how many does a request have after iteration k?")
 
 

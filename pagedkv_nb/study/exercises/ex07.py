@@ -9,7 +9,7 @@ def exercise_1(answer):
     """Tokens computed when a prompt of 16 tokens comes again, with pages of 4."""
     last = "the last token is always computed, or nothing could follow it"
     pages = "a page is found whole or computed whole"
-    return number(float(answer), 4, {
+    return number(float(answer), 16 - in_our_pool(["a" * 16], "a" * 16, 4), {
         0: last, 1: pages, 15: pages, 12: "so many are found, and the question is what is computed",
         16: "it has been there before, and nothing is forgotten"},
         "count tokens: which pages may be found, and which of them holds the last token?")
