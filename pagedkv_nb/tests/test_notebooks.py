@@ -28,7 +28,6 @@ README = (ROOT / "README.md").read_text()
 ALLOWED_METADATA = {"tags", "slideshow"}
 WORDS_A_MINUTE, SECONDS_A_CELL = 150, 45  # the honest minutes of reading
 COURSE, FURTHER = (1300, 24), (2000, 30)  # words of prose and code cells, at most
-LATER = {"10"}  # their minutes are still of the old rule
 
 
 def cells(path, kind=None):
@@ -133,14 +132,14 @@ class TestStored:
         told = re.search(r"\*You will be able to\* .+ \*Assumes\* .+ "
                          r"\*About (\d+) minutes\.\*$", source(cells(path)[0]), re.M)[1]
         page = re.search(rf"^\| \[.+\]\(../notebooks/{path.name}\) \| (\d+) \|", LECTURER, re.M)[1]
-        assert path.stem[:2] in LATER or told == page and abs(int(told) - minutes(path)) <= 1, minutes(path)
+        assert told == page and abs(int(told) - minutes(path)) <= 1, minutes(path)
 
     def test_says_with_the_defaults_once_and_checks_parameters_in_a_few_lines(self, path):
         prose = "\n".join(source(c) for c in cells(path, "markdown"))
         code = cells(path, "code")
         at = next(i for i, c in enumerate(code) if "parameters" in c["metadata"].get("tags", []))
-        assert path.stem[:2] in LATER or prose.count("with the default") <= 1
-        assert path.stem[:2] in LATER or len(source(code[at + 1]).splitlines()) <= 6
+        assert prose.count("with the default") <= 1
+        assert len(source(code[at + 1]).splitlines()) <= 6
 
     def test_stands_in_the_readme_with_its_question(self, path):
         question = re.search(r"^\*\*(.+\?)\*\*$", source(cells(path)[0]), re.M)[1]

@@ -1,29 +1,41 @@
 """The judges of notebook 08."""
+from ...serving import Clock
+from ...sizing import GIB, Model
 from .hints import first_wrong, number
+
+
+def opt_clock():
+    """The clock of the exercises: OPT-13B on an A100-40GB."""
+    return Clock.of(Model.named("OPT-13B"), "A100-40GB")
 
 
 def exercise_1(answer):
     """How large a cache, in tokens, makes an iteration take twice as long as without one."""
-    right, each = 26e9 / 819_200, "each parameter has two bytes"
+    clock = opt_clock()
+    weights, token = clock.weight_bytes, clock.kv_bytes_per_token
+    right, each = weights / token, "each parameter has two bytes"
     return number(answer, right, {
-        26 * 2**30 / 819_200: "parameters are counted in 10⁹, so the weights are in GB, not GiB",
-        26e9 / 800e3: "800 KiB are 819,200 bytes", right / 2: each, 26e9: "tokens, not bytes",
+        right * GIB / 1e9: "parameters are counted in 10⁹, so the weights are in GB, not GiB",
+        right * 1.024: "800 KiB are 819,200 bytes", right / 2: each, weights: "tokens, not bytes",
         2 * right: "twice as long means as much time again, not twice as much for the cache",
-        right / 0.74: "an efficiency divides both, and cancels", 15_728: "the paper's memory "
-        "says nothing here", 40e9 / 819_200: "what a GPU has does not matter, but what it reads"},
+        right / clock.efficiency: "an efficiency divides both, and cancels", 15_728:
+        "the paper's memory says nothing here", 40e9 / token: "what a GPU has does not matter, "
+        "but what it reads"},
         "the cache must be as many bytes as the weights: divide by the bytes of a token",
         rel_tol=0.005)
 
 
 def exercise_2(answer):
     """From how many tokens in an iteration on the arithmetic takes longer than the weights."""
-    right = 312e12 / 1555e9
+    clock = opt_clock()
+    right = clock.flops_per_s / clock.bandwidth_bytes_per_s
     two = "a parameter is two bytes to read, and two operations for each token"
     units = "TFLOPS are 10¹² a second, GB/s 10⁹"
     return number(answer, right, {
         2 * right: two, right / 2: two, right / 4: two, right / 1000: units, right * 1000: units,
-        right * 0.74: "an efficiency divides both, and cancels", 1 / right: "it is the other way "
-        "round: many tokens make arithmetic", right * 13: "the model's size is on both sides"},
+        right * clock.efficiency: "an efficiency divides both, and cancels",
+        1 / right: "it is the other way round: many tokens make arithmetic",
+        right * 13: "the model's size is on both sides"},
         "set bytes of weights / bandwidth equal to 2 × parameters × tokens / flops", rel_tol=0.02)
 
 

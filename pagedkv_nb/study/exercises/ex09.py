@@ -1,5 +1,18 @@
 """Judges of the exercises of notebook 09."""
+from numpy.random import RandomState
+
+from ...facts import facts
+from ...serving import POLICIES, Server, steady_state
+from ...traffic import read_workload
 from .hints import first_wrong, number
+
+
+def external(slots):
+    """The external share of Orca (Max), averaged over time."""
+    requests = read_workload("sharegpt_paper", 1000, RandomState(0)).shorter_than(2048)
+    server = Server(POLICIES["max"].memory(slots, 2048), requests)
+    server.run(500)
+    return steady_state(server)["external"]
 
 
 def exercise_1(answer):
@@ -9,23 +22,27 @@ def exercise_1(answer):
     none = "equal reservations leave no holes; count the remainder alone"
     if 0.5 < answer < 0.7:
         return "that is lost inside the reservations, internally"
-    return number(answer, 0, {8: share, 1392: share, 0.0885: old, 0.08: old},
-                  fewer if answer > 0.05 else none, abs_tol=1e-4)
+    before = external(15_728)
+    return number(answer, external(16_384), {
+        16_384 // 2048: share, 15_728 % 2048: share, before: old},
+        fewer if answer > 0.05 else none, abs_tol=1e-4)
 
 
 def exercise_2(answer):
     """Requests at once if memory were the limit, for Alpaca: with half of the output or, as in
     notebook 2, of output + 1; with or without the rest of a last page."""
-    slots, prompt, output = 15_728, 19.31, 58.45
+    told = facts("published").query("case == 'Alpaca at 30 requests/s'")
+    told = told.set_index("quantity")["value"]
+    slots, prompt, output = 15_728, told["prompt_tokens"], told["output_tokens"]
     right = [slots / (prompt + (output + first) / 2 + rest) for first in (0, 1)
              for rest in (0, 7.5)]
     both = "a running request holds both its prompt and what it has written"
-    half = "a running request has written only half of its output, on average"
     return number(answer, right[0], dict.fromkeys(right[1:]) | {
-        slots / (prompt + output): half, slots / prompt: both, slots / output: both,
-        2 * slots / output: both, slots / 64: "half a page is lost at the end, not up to a page",
+        slots / (prompt + output): "a running request has written only half of its output, on "
+        "average", slots / prompt: both, slots / output: both, 2 * slots / output: both,
+        slots / 64: "half a page is lost at the end, not up to a page",
         slots / 2048: "each would reserve the maximum, as Orca (Max) does",
-        132.44: "the paper's number is what to compare with",
+        told["requests_at_once"]: "the paper's number is what to compare with",
         2 * slots / (prompt + output): "the output is halved, not the prompt"},
         "divide the slots by the tokens that a running request holds on average", rel_tol=0.003)
 
