@@ -75,6 +75,7 @@ def slides():
     """Write the decks, as the notebooks' `slideshow` metadata says; returns the exit code."""
     folder = emptied("slides")
     export(deck_exporter(), folder)
+    copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
     return announce(folder, "open one of them in a browser")
 
 

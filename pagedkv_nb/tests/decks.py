@@ -22,6 +22,7 @@ LOOK = """(() => {
           smallest: Math.min(99, ...sizes),
           alone: !seen.some(e => e.matches('img, svg, table, pre')) &&
                  texts.every(e => e.closest('h1, h2, h3, h4, p:only-child > strong:only-child')),
+          broken: seen.some(e => e.matches('img') && !e.naturalWidth),
           cut: rects.some(r => r.bottom > 721 || r.right > 1281)};
 })()"""
 
@@ -30,6 +31,7 @@ def faults(page, exporter, path):
     """A line for each thing that is wrong with the deck of a notebook."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "js").symlink_to(ROOT / "build" / "js")
+        (Path(folder) / "figures").symlink_to(ROOT / "figures")
         deck = Path(folder) / "slides" / "deck.html"
         deck.parent.mkdir()
         deck.write_text(exporter.from_filename(path)[0])
@@ -40,6 +42,7 @@ def faults(page, exporter, path):
         for at in range(1, n + 1):
             slide = page.run(LOOK)
             wrong = {"a heading alone": slide["alone"], "cut off": slide["cut"],
+                     "a picture that does not load": slide["broken"],
                      f"drawn at {slide['zoom']:.2f}": slide["zoom"] < 0.8 - 1e-6,
                      f"text of {slide['smallest']:.1f} px": slide["smallest"] < 18}
             found += [f"slide {at} ({slide['title']}): {what}" for what, so in wrong.items() if so]

@@ -151,7 +151,7 @@ def test_every_deck_has_12_to_20_slides_with_every_figure_and_takeaway(path):
     assert None not in kinds.values(), "slideshow metadata: View > Right sidebar > Property inspector"
     assert 12 <= sum(kind in ("slide", "subslide") for kind in kinds.values()) <= 20
     for cell in before_solutions(nbformat.from_dict({"cells": cells})):
-        if re.search(r"^(> \*\*Takeaway|\*\*Surprise|\*\*Figure|# |## (Words|What we|Exer))",
+        if re.search(r"^(> \*\*Takeaway|\*\*Surprise|# |## (Words|What we|Exer))",
                      cell.source, re.M):
             assert kinds[cell.id] in ("slide", "subslide", "-", "fragment"), cell.source
         if any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
