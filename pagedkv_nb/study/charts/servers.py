@@ -37,9 +37,9 @@ def name_servers(ax, rows, labels):
 
 
 def key_of_servers(left, right):
-    """What colours and markers mean, written into a corner of each panel."""
+    """What colours and markers mean, written where each panel is empty."""
     for i, (kind, colour) in enumerate(KINDS.items()):
-        right.text(0.03, 0.96 - 0.07 * i, kind, color=colour, transform=right.transAxes, va="top")
+        right.text(0.03, 0.5 - 0.08 * i, kind, color=colour, transform=right.transAxes, va="top")
     for i, (era, marker) in enumerate(ERAS.items()):
         y, where = 0.06 + 0.08 * i, left.transAxes
         left.plot(0.06, y, marker, color=COLOURS["faint"], transform=where, mew=0)
