@@ -164,13 +164,14 @@ def test_the_check_of_decks_names_what_is_wrong(small, tmp_path, monkeypatch):
     monkeypatch.setattr(course, "BUILD", ROOT / "build")
     needed("reveal.js", "dist/reveal.js"), needed("requirejs", "require.js")
     cells = [marked(new_markdown_cell(text), "slide") for text in (
-        "# A deck", "## A heading alone", "A sentence.\n\n<p style='font-size: 12px'>small</p>",
+        "# A deck", "## A heading alone", "A sentence.\n\n<p style='font-size: 12px'>small</p>\n\n![](none.png)",
         "one line\n\n" * 40)]
     cells += [marked(new_markdown_cell("What the speaker says."), "notes")]
     nbformat.write(new_notebook(cells=cells, metadata={"title": "9. Small"}), small / "deck.ipynb")
     with chromium(tmp_path) as page:
         found = " | ".join(decks.faults(page, course.deck_exporter(), small / "deck.ipynb"))
     assert re.match(r"4 slides: must be 12 to 20 \| .*slide 2 \(A heading alone\): a heading alone", found)
+    assert "slide 3 (A sentence.): a picture that does not load" in found
     assert "slide 3 (A sentence.): text of 12.0 px" in found and "slide 4 (one line): cut off" in found
     assert "speaker" not in found
 
