@@ -12,7 +12,7 @@ def exercise_1(answer):
     whole = "a page that is begun is taken whole, for each request"
     return number(answer, right, {
         38 / 64: "that is the answer for pages of 16", 38 / 40: whole, 38 / 32: whole,
-        38 / 96: "that is the naive one, in reservations of 32", 1 - right: "the share that is empty",
+        38 / 96: "the naive one, in reservations of 32", 1 - right: "the share that is empty",
         38 / 56: "16 tokens fill two pages of 8 exactly",
         (5 / 8 + 1 + 17 / 24) / 3: "all tokens over all slots, not the mean of three shares"},
         "count each request's pages and round up; then tokens / slots: a share, from 0 to 1",
