@@ -172,6 +172,8 @@ def test_a_key_stands_for_everything_before_it():
     assert len(one) == 2 and not set(one) & set(two) and page_keys("abcdefghijk", 4) == one
     assert page_keys([1, 2, 3, 4], 2) == page_keys(np.array([1, 2, 3, 4]), 2) != page_keys("1234", 2)
     assert page_keys([1, 23], 2) != page_keys([12, 3], 2) and page_keys("abc", 4) == []
+    with pytest.raises(ValueError, match="^page_size=-4: must be a whole number"):
+        page_keys("abc", -4)  # not: no keys
 
 
 def test_the_page_of_the_last_token_is_never_found():

@@ -232,6 +232,9 @@ def test_an_empty_memory_keeps_nothing_back():
     server = Server(PagedMemory(16, page_size=4, watermark=1.0), workload, arrivals=[2])
     server.run(4)
     assert [r.ends for r in server.finished] == [1, 3]
+    for kind in (PagedMemory, PlainPagedMemory):
+        empty = kind(16, page_size=4, watermark=1.0)
+        assert empty.has_room(16) and not empty.has_room(17)
 
 
 def test_steady_state_of_one_request():

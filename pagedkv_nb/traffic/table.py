@@ -21,13 +21,13 @@ def format_of(name):
 def read_table(path, problem, wanted, opened=lambda record: record):
     """The columns of a file that `wanted(columns)` names, as text from a CSV and as they are
     from JSON, whose records `opened` may unwrap. Without any of them the table is empty and
-    has the columns found. ValueError in one line begins with `problem`."""
+    has the first columns found. ValueError in one line begins with `problem`."""
     text = text_of(path, problem, MOST_BYTES)
     try:
         columns, rows = (csv_rows(text, wanted) if format_of(path) == "csv" else
                          json_rows(text, opened))
         if not (names := wanted(columns)):
-            return pd.DataFrame(columns=columns)
+            return pd.DataFrame(columns=columns[:20])
         plain = [str(column).strip().lower() for column in columns]
         if twice := [name for name in names if plain.count(name.strip().lower()) > 1]:
             raise ValueError(f"column {twice[0]} is there twice, capitals aside")

@@ -28,7 +28,7 @@ def read_columns(path):
     columns, unit = known_columns(table)
     rows = pd.DataFrame({column: one_after_another(table[column]) for column in columns})
     if rows.empty:
-        found = ", ".join(map(str, list(table)[:20])) or "none"
+        found = ", ".join(map(str, table)) or "none"
         known = " or ".join(f"{prompt},{output}" for prompt, output, *_ in KNOWN)
         needs = f"needs at least one row, and columns {known}; found: {found}"
         raise ValueError(f"{problem}{needs[:1000]}")
