@@ -44,6 +44,12 @@ def test_paged_attention_is_attention(data):
         check(cache, request, *np.concatenate(parts, axis=1), q)
 
 
+def test_scores_are_divided_by_the_root_of_the_dimension():
+    k, v = np.array([[[0.0] * 4], [[1.0] * 4]]), np.array([[[0.0] * 4], [[1.0] * 4]])
+    expected = 1 / (1 + np.exp(-4 / 4 ** 0.5))  # the second token's share of two
+    np.testing.assert_allclose(attention(np.ones((1, 4)), k, v), np.full((1, 4), expected))
+
+
 def scatter(pool, rng):
     """Use up and free pages in random order, so that later ones come scattered."""
     pages = [pool.allocate() for _ in range(pool.total_pages)]

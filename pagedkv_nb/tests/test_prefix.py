@@ -180,7 +180,8 @@ def test_the_page_of_the_last_token_is_never_found():
     pool = PrefixPool(8, 4)
     PrefixRequest(pool, 8, page_keys("abcdefgh", 4)).free()
     assert PrefixRequest(pool, 8, page_keys("abcdefgh", 4)).n_found == 4
-    assert PrefixRequest(pool, 9, page_keys("abcdefghi", 4)).n_found == 8
+    longer = PrefixRequest(pool, 9, page_keys("abcdefghi", 4))
+    assert longer.n_found == 8 and longer.append() is None and longer.n_tokens == 10
 
 
 def test_what_must_be_refused_changes_nothing():
