@@ -50,6 +50,6 @@ def choice(name, value, allowed):
     """The value; ValueError unless it is one of the allowed names."""
     if value not in list(allowed):
         close = get_close_matches(str(value), allowed, 1, 0.45)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"{shown(name, value)}: must be one of {', '.join(allowed)}{meant}")
+        meant = ", ..." * (len(allowed) > 60) + (f"; did you mean {close[0]}?" if close else "")
+        raise ValueError(f"{shown(name, value)}: must be one of {', '.join([*allowed][:60])}{meant}")
     return value
