@@ -96,7 +96,8 @@ def cluster(address):
         except Exception as error:  # whatever it is that answers
             raise ValueError(f"{problem}no Dask scheduler answers: {plain_error(error)}") from None
         with client:
-            strange = [worker for worker, key in workers.items() if key != package_key()]
+            strange = [worker for worker, key in workers.items()
+                       if key != package_key() and not isinstance(key, OSError)]  # lost meanwhile
             if strange or not workers:
                 raise ValueError(f"{problem}{(strange or ['a worker, there is none,'])[0]} {SAME}")
             yield client
