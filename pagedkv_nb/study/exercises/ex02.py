@@ -1,6 +1,7 @@
 """Judges of the exercises of notebook 02."""
 from itertools import combinations, product
 
+from ...contiguous import BuddyAllocator, account
 from .hints import first_wrong
 
 
@@ -9,11 +10,12 @@ def exercise_1(answer):
     states = tuple(float(x) for x in answer)
     if len(states) != 4:
         return "four numbers are asked for: used, reserved, internal, external"
-    if states[:2] != (11, 5):
+    right = account(28, 3 * 9, 16, 11)
+    if states[:2] != right[:2]:
         return "what is written, and what will be, is not the server's choice"
     if sum(states) != 28:
         return "every slot of the memory is in one state, so the four sum to 28"
-    hints = {(11, 1): None, (8, 4): "those are the states of reservations of 8",
+    hints = {right[2:]: None, (8, 4): "those are the states of reservations of 8",
              (1, 11): "the order is used, reserved, internal, external",
              (9, 3): "each of the three reservations grows by a slot",
              (2, 10): "27 slots are enough for all three reservations"}
@@ -28,9 +30,11 @@ def exercise_2(answer):
     rounding, holes, fits = (float(x) for x in answer)
     if rounding + holes != 64 - (9 + 17 + 5):
         return "rounding and holes together are all slots that nobody asked for"
-    if (rounding, holes) == (8, 25):
+    memory = BuddyAllocator(64)
+    free = 64 - sum(1 << memory.used_blocks[memory.allocate(size)] for size in (9, 17, 5))
+    if rounding == free:
         return "rounding comes first, then the holes"
-    if holes != 8:
+    if holes != free:
         return "a block is a power of two; a hole is in no block"
     return "a request for 9 needs a block of 16, and one hole that holds it" if fits else None
 

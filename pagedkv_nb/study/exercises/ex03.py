@@ -7,7 +7,8 @@ from .hints import smallest
 def exercise_1(answer):
     """Requests of 100 tokens in 1,600 slots, with pages of 16 and of 64."""
     ends = "a request takes whole pages, and the end of its last one is lost"
-    hints = {(14, 12): None, (16, 16): ends, (14, 16): ends, (16, 12): ends,
+    right = tuple(1600 // (pages_for(100, size) * size) for size in (16, 64))
+    hints = {right: None, (16, 16): ends, (14, 16): ends, (16, 12): ends,
              (12, 14): "pages of 16 come first", (100, 25): "those are the pages of the memory",
              (7, 2): "those are the pages of one request",
              (14, 25): "does one page of 64 hold 100 tokens?",

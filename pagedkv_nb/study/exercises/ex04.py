@@ -3,11 +3,25 @@ from ...paging import PagedRequest, PagePool
 from .hints import number
 
 
+def ten_writers(page_size):
+    """(copies, pages in use) of ten forks of 200 tokens that write 100 each, the prompt's own
+    table freed before."""
+    pool = PagePool(200, page_size)
+    prompt = PagedRequest(pool)
+    prompt.append(200)
+    forks = [prompt.fork() for _ in range(10)]
+    prompt.free()
+    copies = sum(fork.append() is not None for fork in forks)
+    for fork in forks:
+        fork.append(99)
+    return copies, pool.n_used
+
+
 def exercise_1(answer):
     """Copies if the prompt's own table is freed before ten requests write."""
     full = "a full page is never written to, so never copied: only the last one is"
     in_use = "those are pages in use; asked for are the pages copied"
-    return number(answer, 9, {
+    return number(answer, ten_writers(16)[0], {
         10: "the last to write: who else holds the page by then?",
         8: "the first to write copies as well: nine others hold the page",
         11: "the prompt's own table writes nothing, and is gone",
@@ -22,7 +36,7 @@ def exercise_2(answer):
     few = "300 tokens need five pages of 64: how many of them are not the prompt's?"
     once = "the prompt's full pages are shared: they count once, not for each request"
     begun = "the prompt's fourth page is only begun: it is copied, and its table freed"
-    return number(answer, 23, {
+    return number(answer, ten_writers(64)[1], {
         24: begun, 14: few, 13: few, 50: once, 53: once, 30: few, 33: few,
         82: "that is for pages of 16", 22: "those are pages of 16, one token after the prompt",
         4 + 10 * 5: once, 20: "the shared pages are in use as well",
