@@ -92,8 +92,10 @@ def test_solutions_are_in_files_of_their_own(tmp_path, monkeypatch):
 
 SUBMITTED = {"right": "answer_1 = 655_360 // 4", "wrong": "answer_1 = 7",
              "prints": "answer_1 = 7\nprint('Exercise 1.1: right')",
-             "patches": "import pagedkv_nb.study.exercises.ex01 as e\n"
-                        "e.exercise_1 = lambda answer: None\nanswer_1 = 7",
+             "patches": "from types import SimpleNamespace\n"
+                        "from pagedkv_nb.study.exercises import EXERCISES, check\nanswer_1 = 7\n"
+                        "EXERCISES['1.1'] = SimpleNamespace(hint=lambda answer: None)\n"
+                        "check('1.1', answer_1)",
              "hangs": "answer_1 = 163_840\nwhile True:\n    pass",
              "raises": "answer_1 = 163_840\n1 / 0", "dies": "import os\nos._exit(1)"}
 CHECK = 'from pagedkv_nb.study.exercises import check\ncheck("1.1", answer_1)'
