@@ -14,7 +14,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pagedkv_nb.study import course, gallery, grade
+from pagedkv_nb.study import course, gallery, grade, notebook
 
 from . import decks
 from .browser import chromium, needed
@@ -101,24 +101,38 @@ SUBMITTED = {"right": "answer_1 = 655_360 // 4", "wrong": "answer_1 = 7",
 CHECK = 'from pagedkv_nb.study.exercises import check\ncheck("1.1", answer_1)'
 
 
-def test_marks_are_of_what_was_computed_and_nobody_costs_another_a_mark(tmp_path, monkeypatch):
+def graded(folder, names, monkeypatch):
+    """The table of marks of a folder, once those of SUBMITTED are in it too."""
     monkeypatch.setattr(grade, "CELL_S", 5)
-    monkeypatch.setattr(grade, "BUILD", tmp_path)
-    folder = tmp_path / "in"
-    (folder / "two").mkdir(parents=True)
-    for name, text in SUBMITTED.items():
-        nb = new_notebook(cells=[new_code_cell("%pip --version"), new_code_cell(text),
+    monkeypatch.setattr(grade, "BUILD", folder.parent)
+    for name in names:
+        nb = new_notebook(cells=[new_code_cell("%pip --version"), new_code_cell(SUBMITTED[name]),
                                  new_code_cell(CHECK)])
         nbformat.write(nb, folder / f"{name}.ipynb")
+    monkeypatch.setenv("FOLDER", str(folder))
+    assert grade.main() == 0
+    return pd.read_csv(folder.parent / "grades.csv", index_col="student", dtype=str,
+                       keep_default_na=False)
+
+
+def test_a_mark_is_of_what_was_computed(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    table = graded(tmp_path / "in", ["patches", "raises"], monkeypatch)
+    assert dict(table["1.1"]) == {"patches": "0", "raises": "1"}
+    assert dict(table["remark"]) == {
+        "patches": "", "raises": "cell 2: ZeroDivisionError: division by zero"}
+
+
+@pytest.mark.slow
+def test_nobody_costs_another_a_mark(tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    (folder / "two").mkdir(parents=True)
     nbformat.write(new_notebook(cells=[new_code_cell(CHECK.replace("answer_1", "163_840"))]),
                    folder / "two" / "01.ipynb")
     nbformat.write(new_notebook(cells=[new_code_cell(CHECK.replace("1.1", "5.1").replace(
         "answer_1", "38 / 48"))]), folder / "two" / "05.ipynb")
     (folder / "letter.ipynb").write_text("Dear professor,\nmy dog ...")
-    monkeypatch.setenv("FOLDER", str(folder))
-    assert grade.main() == 0
-    table = pd.read_csv(tmp_path / "grades.csv", index_col="student", dtype=str,
-                        keep_default_na=False)
+    table = graded(folder, SUBMITTED, monkeypatch)
     assert list(table.columns) == ["1.1", "5.1", "remark"]
     assert dict(table["1.1"]) == {"right": "1", "wrong": "0", "prints": "0", "patches": "0",
                                   "hangs": "1", "raises": "1", "dies": "0", "letter": "", "two": "1"}
@@ -130,11 +144,10 @@ def test_marks_are_of_what_was_computed_and_nobody_costs_another_a_mark(tmp_path
 
 
 @pytest.mark.parametrize("folder", ["", "no/such", "$(touch x)", "README.md"])
-def test_a_folder_that_is_none_is_one_line(folder):
-    done = subprocess.run(["make", "grade", f"FOLDER={folder}", "READY="], cwd=ROOT, text=True,
-                          capture_output=True)
-    assert done.returncode and "must be a folder with submitted notebooks" in done.stderr
-    assert "Traceback" not in done.stderr and not (ROOT / "x").exists()
+def test_a_folder_that_is_none_is_one_line(folder, monkeypatch):
+    monkeypatch.setenv("FOLDER", folder)
+    with pytest.raises(SystemExit, match="must be a folder with submitted notebooks$"):
+        grade.main()
 
 
 def test_a_deck_shows_what_the_notebook_says(small):
@@ -271,15 +284,16 @@ def test_what_is_cited_stands_in_the_bibliography():
     assert bib.count("{") == bib.count("}")
 
 
-def test_on_a_disk_that_takes_nothing_derived_is_one_line_and_changes_nothing(tmp_path):
-    script = ("from pagedkv_nb.study import course, notebook\nimport sys\n"
-              "def full(*_): raise OSError(28, 'No space left on device')\n"
-              "notebook.Path.write_bytes = full\nsys.argv = ['course', 'derived']\ncourse.main()")
+def test_on_a_disk_that_takes_nothing_derived_is_one_line_and_changes_nothing(monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
     page = ROOT / "course" / "playground" / "index.html"
     before = page.read_bytes()
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert done.stderr.endswith("No space left on device\n") and page.read_bytes() == before
+    monkeypatch.setattr(notebook.Path, "write_bytes", full)
+    monkeypatch.setattr(sys, "argv", ["course", "derived"])
+    with pytest.raises(SystemExit, match=r"\A[^\n]+: No space left on device\Z"):
+        course.main()
+    assert page.read_bytes() == before
 
 
 def test_a_torn_page_is_made_anew_from_its_source(tmp_path, monkeypatch):

@@ -58,12 +58,12 @@ def test_whatever_is_asked_of_whatever_pool(data):
 
 
 @POOLS
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 2, 4])
 def test_in_a_pool_of_any_size_the_texts_are_the_same(kind, size):
     asked = [{"prompt": SYSTEM[:4 * (i % 2)] + prompt(1 + i, 2), "limit": 12} for i in range(4)]
     least = max(pages_for(len(one["prompt"]) + 11, size) for one in asked)
     preempted = {}
-    for total in range(least, 4 * least + 1):
+    for total in range(least, 4 * least + 1, max(1, least // 4)):
         answers, generator = run(kind(total, size), asked)
         preempted[total] = sum(a.preemptions for a in answers)
         for i, seen in enumerate(generator.history):  # first come, first served
@@ -72,7 +72,7 @@ def test_in_a_pool_of_any_size_the_texts_are_the_same(kind, size):
         for a in answers:  # who is sent back is read again, or found
             again = a.computed + a.found - len(a.prompt) - len(a.written) + 1
             assert (again > 0) == (a.preemptions > 0) and (a.found == 0 or kind is PrefixPool)
-    assert sum(preempted.values()) > 9 and preempted[4 * least] == 0
+    assert sum(preempted.values()) > 5 and preempted[total] == 0
 
 
 @POOLS
@@ -89,7 +89,7 @@ def test_preempted_at_any_step_the_texts_are_the_same(kind, n):
 
 
 @POOLS
-@pytest.mark.parametrize("length", range(1, 10))
+@pytest.mark.parametrize("length", [1, 4, 5, 8])  # of pages of 4
 def test_forks_write_what_each_would_alone(kind, length):
     for temperature in (0, 0.5):
         one = {"prompt": prompt(length), "limit": 7, "n": 3, "temperature": temperature, "seed": 5}

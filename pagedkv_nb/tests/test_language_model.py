@@ -60,7 +60,7 @@ def fit_one_after_another(requests, counts):
     return True
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.integers(2, 6), st.sampled_from([1, 3, 4]), st.integers(0, 3), st.data())
 def test_a_batch_without_room_changes_nothing(total, size, n_forks, data):
     cache, requests = begun(total, size, n_forks)
@@ -163,11 +163,10 @@ def answers_of(model, runs, total=200, cut=128):
     return answers
 
 
-def test_real_answers_are_those_of_transformers(real):
+def test_real_texts_are_the_tokens_of_transformers(real):
     assert real.shape.kv_bytes_per_token() == 23_040 and real.shape.kv_bytes_per_token("fp32") == 46_080
     for one in RUNS:
         assert real.chat(one["question"]) == one["prompt_ids"] and real.decode(one["output_ids"]) == one["text"]
-    answers_of(real, [*SHORT, RUNS[0]], cut=40)
 
 
 def test_a_real_answer_is_the_same_after_preemption(real):

@@ -110,7 +110,7 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=300, stateful_step_count=40, deadline=None,
+TestPool.settings = settings(max_examples=60, stateful_step_count=40, deadline=None,
                              derandomize=True, database=None)
 
 

@@ -43,7 +43,7 @@ def emptied(memory):
     return memory.asked == 0 and not pieces
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(memories(), workloads(), st.lists(st.integers(0, 3), max_size=25))
 def test_nothing_is_lost_starved_or_finished_twice(memory, workload, arrivals):
     server = Server(memory, workload, arrivals)
@@ -62,7 +62,7 @@ def account_after(iterations, server):
     return accounts(server)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(memories(), workloads())
 def test_the_account_sums_to_the_memory_at_every_step(memory, workload):
     history = account_after(120, Server(memory, workload))
@@ -107,7 +107,7 @@ def slow_paged_server(workload, slots, page_size, watermark, iterations):
     return history
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(workloads(), st.integers(40, 150), st.integers(1, 8), st.sampled_from([0, 0.01, 0.2]))
 def test_stepping_by_events_is_stepping_by_tokens(workload, slots, page_size, watermark):
     assume(slots // page_size * page_size >= 40)
@@ -126,7 +126,7 @@ def steps(memory, workload, arrivals, n):
                [(r.number, r.ends, r.preemptions, r.recomputed_tokens) for r in server.finished])
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(workloads(), st.integers(40, 200), st.integers(1, 8), st.sampled_from([0, 0.01, 0.2]),
        st.one_of(st.none(), st.lists(st.integers(0, 4), max_size=30)))
 def test_counted_pages_are_named_pages_step_by_step(workload, slots, page_size, keep, arrivals):
@@ -137,7 +137,7 @@ def test_counted_pages_are_named_pages_step_by_step(workload, slots, page_size, 
         assert mine == simple, step
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.data(), workloads(), st.lists(st.integers(1, 40), min_size=1, max_size=5),
        st.one_of(st.none(), st.lists(st.integers(0, 4), max_size=30)))
 def test_a_run_is_as_many_steps(data, workload, runs, arrivals):
