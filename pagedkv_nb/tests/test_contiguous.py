@@ -18,7 +18,7 @@ def buddy_free(allocator):
     return sorted((a, 1 << o) for o, block in enumerate(allocator.free_blocks) for a in block)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.integers(1, 300), st.lists(st.tuples(st.booleans(), st.integers(1, 80)), max_size=60))
 def test_buddy_blocks_never_overlap_and_always_coalesce(slots, steps):
     buddy = BuddyAllocator(slots)
@@ -39,7 +39,7 @@ def test_buddy_blocks_never_overlap_and_always_coalesce(slots, steps):
     assert buddy_free(buddy) == start
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 5)), max_size=40))
 def test_first_fit_takes_the_first_hole_that_is_large_enough(slots, steps):
     first_fit_by_slots(FirstFitAllocator(slots), slots, steps)
@@ -84,7 +84,7 @@ class Walking:
         return address
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(5_000, 10**7), st.integers(0, 2**32 - 1))
 def test_holes_are_what_walking_finds_in_a_large_memory(slots, seed):
     rng = np.random.RandomState(seed)

@@ -163,12 +163,14 @@ def answers_of(model, runs, total=200, cut=128):
     return answers
 
 
+@pytest.mark.slow
 def test_real_texts_are_the_tokens_of_transformers(real):
     assert real.shape.kv_bytes_per_token() == 23_040 and real.shape.kv_bytes_per_token("fp32") == 46_080
     for one in RUNS:
         assert real.chat(one["question"]) == one["prompt_ids"] and real.decode(one["output_ids"]) == one["text"]
 
 
+@pytest.mark.slow
 def test_a_real_answer_is_the_same_after_preemption(real):
     answers = answers_of(real, [SHORT[3], SHORT[2]], total=6, cut=15)
     assert sum(a.preemptions for a in answers) > 0

@@ -33,6 +33,7 @@ def test_what_reuse_md_counts(name):
     assert (len(prompts.keys), prompts.n_asked, prompts.n_distinct) == COUNTS[name]
 
 
+@pytest.mark.slow
 def test_one_gpu_and_ten_servers_on_the_conversation_trace():
     prompts = read_prompts("conversation")
     assert round(100 * sum(serve_prompts(prompts, [PrefixPool(896, 512)])) / 512 / prompts.n_asked, 1) == 4.6

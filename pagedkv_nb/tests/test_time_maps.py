@@ -37,7 +37,7 @@ def painted(pieces, slots, iterations):
     return owner, full
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(MEMORIES), PAIRS, st.integers(0, 30))
 def test_the_map_is_the_account_of_every_iteration(memory, pairs, before):
     server = Server(memory(), workload(pairs))
