@@ -1,5 +1,6 @@
 """Text from files that a user supplies: whole, bounded, or one line that says what is wrong."""
 import gzip
+import json
 import os
 import zlib
 
@@ -20,6 +21,25 @@ def text_of(path, problem, most=2**26):
     if why:
         raise ValueError(f"{problem}cannot be read: {why}")
     return text
+
+
+class TwiceError(ValueError):
+    """A key that one JSON object has twice."""
+
+
+def json_of(text):
+    """What a JSON text holds; ValueError if it is none, or TwiceError, in one line."""
+    return json.loads(text, object_pairs_hook=once)
+
+
+def once(pairs):
+    """The mapping of some pairs; TwiceError names a key that comes again."""
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise TwiceError(f"key {key[:40]!r} is there twice in one object")
+        found[key] = value
+    return found
 
 
 def content_of(path, most):

@@ -1,11 +1,10 @@
 """A model from the files of its checkpoint: config.json and what lies beside it."""
-import json
 import re
 from difflib import get_close_matches
 from pathlib import Path
 
 from ..facts import stored_rows
-from ..files import text_of
+from ..files import json_of, text_of
 from .config import Fields, model_shape
 from .scheme import cache_dtype, said_scheme, scheme_of
 from .weights import image_tower, parameter_fields, weight_fields, weight_parts
@@ -63,12 +62,13 @@ def told_quantisation(config, file):
 def read_object(path, file):
     """The JSON object in a file; ValueError in one line if it cannot be read."""
     try:
-        found = json.loads(text_of(file, ""))
+        found = json_of(text_of(file, ""))
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
         close = get_close_matches(file.name, stored_rows("models"), 1)
         reason += f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"model={str(path)!r}: cannot be read as JSON: {reason}") from None
+        beside = "" if Path(path).name == file.name or close else f"{file.name}: "
+        raise ValueError(f"model={str(path)!r}: {beside}cannot be read as JSON: {reason}") from None
     if not isinstance(found, dict):
         raise ValueError(f"model={str(path)!r}: must hold a JSON object, as {file.name} does")
     return found

@@ -191,6 +191,7 @@ def test_what_is_not_understood_is_refused_by_its_field(tmp_path, field, extra):
     assert f": {field}" in str(error.value) and "\n" not in str(error.value)
 
 
+TWICE = '{"quantization": {"quant_algo": "FP8", "quant_algo": "NVFP4"}, "metadata": {"total_size": 10}}'
 DAMAGE = [None, "x", "", -1, 0, 10**30, float("nan"), float("inf"), 1.5, True, [], {}, [[1]],
           {"a": {"b": [None]}}, ["x"] * 32, [0] * 64]
 
@@ -228,6 +229,20 @@ def test_damaged_fields(tmp_path, name, every):
 def test_damaged_files(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     assert not told_in_one_line(lambda: Model.named(str(tmp_path)))
+
+
+def test_a_key_that_comes_twice_is_refused_in_every_file(tmp_path):
+    whole = json.dumps(LLAMA)
+    for name, text in (("config.json", whole[:-1] + ', "hidden_size": 64}'), ("hf_quant_config.json", TWICE),
+                       ("model.safetensors.index.json", TWICE)):
+        (tmp_path / "config.json").write_text(whole)
+        (tmp_path / name).write_text(text)
+        try:
+            told = Model.named(str(tmp_path)).unknown_weights
+        except ValueError as error:
+            told = str(error)
+        assert f"{name}" in told and "is there twice in one object" in told and "\n" not in told, name
+        (tmp_path / name).unlink()
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pagedkv_nb.traffic import read_workload, table
+from pagedkv_nb.traffic import read_prompts, read_workload, table
 
 from .conftest import ROOT
 
@@ -216,3 +217,19 @@ def test_a_million_rows_need_less_than_a_gibibyte(tmp_path, suffix):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     rows, kib = map(int, done.stdout.split())
     assert rows == 10**6 and kib < 2**20
+
+
+@pytest.mark.parametrize("name, text, message", [
+    ("a.json", '{"prompt": [1],\n "output": [2],\n "prompt": [3]}', "key 'prompt' is there twice"),
+    ("a.json", '[{"prompt": 1, "output": 2, "usage": {"a": 1, "a": 1}}]', "key 'a' is there twice"),
+    ("a.jsonl", '{"prompt": 1, "output": 2, "output": 3}\n', "key 'output' is there twice"),
+    ("a.jsonl", '{"prompt": 1, "output": 2}\n\n{"prompt": 1, "output": 2, "output": 2}\n',
+     "row 2: key 'output' is there twice"),
+    ("a.jsonl", '{"prompt": 1, "output": 2}\n{"a\\nb": 1, "a\\nb": 2}', r"row 2: key 'a\nb' is there twice")])
+def test_a_key_that_comes_twice_is_refused(tmp_path, monkeypatch, name, text, message):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(text)
+    for read, parameter in ((lambda: read_workload(name, 0, None), "workload"), (lambda: read_prompts(name), "trace")):
+        with pytest.raises(ValueError) as error:
+            read()
+        assert str(error.value) == f"{parameter}='{name}': {message} in one object"

@@ -1,12 +1,11 @@
 """Tables that users bring: CSV, JSONL or JSON, zipped or not, read as columns."""
 import csv
-import json
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 
-from ..files import text_of
+from ..files import TwiceError, json_of, text_of
 
 MOST_BYTES = 2**31 - 1  # of a file, unpacked
 MOST_TOKENS = 10**9  # of a prompt or an output
@@ -59,9 +58,11 @@ def whole_rows(reader):
 def json_rows(text, opened):
     """(columns, rows) of JSON: a list of objects, one object, or an object a line."""
     try:
-        whole = json.loads(text)
+        whole = json_of(text)
     except RecursionError:
         raise ValueError("cannot be read: nested too deeply") from None
+    except TwiceError:
+        raise
     except ValueError as error:
         lines = filter(str.strip, text.split("\n"))
         whole = [parsed(line, row, error) for row, line in enumerate(lines, 1)]
@@ -75,7 +76,9 @@ def json_rows(text, opened):
 def parsed(line, row, error):
     """One line of JSON; if it is the first, `error` tells what ails the whole."""
     try:
-        return json.loads(line)
+        return json_of(line)
+    except TwiceError as twice:
+        raise ValueError(f"row {row}: {twice}") from None
     except (ValueError, RecursionError):
         told = f"row {row}: is no JSON: {line[:40]}" if row > 1 else f"is no JSON: {error}"
         raise ValueError(told) from None
