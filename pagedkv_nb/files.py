@@ -3,6 +3,7 @@ import gzip
 import json
 import os
 import zlib
+from collections import Counter
 
 
 def text_of(path, problem, most=2**26):
@@ -23,23 +24,14 @@ def text_of(path, problem, most=2**26):
     return text
 
 
-class TwiceError(ValueError):
-    """A key that one JSON object has twice."""
-
-
 def json_of(text):
-    """What a JSON text holds; ValueError if it is none, or TwiceError, in one line."""
+    """What a JSON text holds; ValueError if it is none, LookupError by a key an object has twice."""
+    def once(pairs):
+        if len(found := dict(pairs)) < len(pairs):
+            key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise LookupError(f"key {key[:40]!r} is there twice in one object")
+        return found
     return json.loads(text, object_pairs_hook=once)
-
-
-def once(pairs):
-    """The mapping of some pairs; TwiceError names a key that comes again."""
-    found = {}
-    for key, value in pairs:
-        if key in found:
-            raise TwiceError(f"key {key[:40]!r} is there twice in one object")
-        found[key] = value
-    return found
 
 
 def content_of(path, most):

@@ -63,7 +63,7 @@ def read_object(path, file):
     """The JSON object in a file; ValueError in one line if it cannot be read."""
     try:
         found = json_of(text_of(file, ""))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, LookupError, RecursionError) as error:
         reason = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
         close = get_close_matches(file.name, stored_rows("models"), 1)
         reason += f"; did you mean {close[0]}?" if close else ""

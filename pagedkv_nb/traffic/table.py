@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..files import TwiceError, json_of, text_of
+from ..files import json_of, text_of
 
 MOST_BYTES = 2**31 - 1  # of a file, unpacked
 MOST_TOKENS = 10**9  # of a prompt or an output
@@ -32,7 +32,7 @@ def read_table(path, problem, wanted, opened=lambda record: record):
             raise ValueError(f"column {twice[0]} is there twice, capitals aside")
         rows = [[None if row.get(name) == "" else row.get(name) for name in names] for row in rows]
         return pd.DataFrame(rows, columns=names, dtype=object)
-    except (ValueError, csv.Error) as error:
+    except (ValueError, LookupError, csv.Error) as error:
         raise ValueError(f"{problem}{error}") from None
 
 
@@ -61,8 +61,6 @@ def json_rows(text, opened):
         whole = json_of(text)
     except RecursionError:
         raise ValueError("cannot be read: nested too deeply") from None
-    except TwiceError:
-        raise
     except ValueError as error:
         lines = filter(str.strip, text.split("\n"))
         whole = [parsed(line, row, error) for row, line in enumerate(lines, 1)]
@@ -77,8 +75,6 @@ def parsed(line, row, error):
     """One line of JSON; if it is the first, `error` tells what ails the whole."""
     try:
         return json_of(line)
-    except TwiceError as twice:
-        raise ValueError(f"row {row}: {twice}") from None
     except (ValueError, RecursionError):
         told = f"row {row}: is no JSON: {line[:40]}" if row > 1 else f"is no JSON: {error}"
         raise ValueError(told) from None
