@@ -1,4 +1,4 @@
-"""Drawings of page pools and block tables, made from the live objects."""
+"""Drawings of page pools, of block tables, and of what stands in the pages."""
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from ..style import COLOURS, REQUEST_COLOURS, canvas, on, panels
@@ -89,3 +89,36 @@ def draw_pool(ax, n_pages, y, tables, counts):
         colour = COLOURS["shared"] if count > 1 else owned.get(page, COLOURS["free"])
         cell(ax, page + 1, y, f"×{count}" if count else "", colour)
         ax.text(page + 1.5, y + 1.3, page, size=8, color=COLOURS["faint"], **MIDDLE)
+
+
+def words_in_pages(table, title):
+    """A row for each `page`, a box for each `slot` with its `word`: in the colour of the
+    request that `holds` the page, dark if several do ("A B"); `copied_from` is marked."""
+    pages = dict(iter(table.groupby("page", sort=False)))
+    fig, ax = canvas(title, 0.5 + 0.36 * len(pages))
+    names = sorted({name for holds in table["holds"] for name in holds.split()})
+    colours, width = dict(zip(names, REQUEST_COLOURS)), table["slot"].max() + 1
+    for slot in table.itertuples():
+        colour = colours.get(slot.holds, COLOURS["shared"]) if slot.word else COLOURS["free"]
+        x, y, size = slot.slot, [*pages].index(slot.page), min(7, 30 / max(len(slot.word), 1))
+        ax.add_patch(Rectangle((x + 0.03, y + 0.08), 0.94, 0.84, color=colour, lw=0))
+        ax.text(x + 0.5, y + 0.5, slot.word, size=size, color=on(colour), **MIDDLE)
+    for row, slots in enumerate(pages.values()):
+        colour = colours.get(slots["holds"].iloc[0], COLOURS["shared"])
+        name_page(ax, row, slots, width, colour)
+    ax.set(xlim=(-1.6, width + 2.6), ylim=(len(pages), 0))
+    ax.axis("off")
+    return fig
+
+
+def name_page(ax, row, slots, width, colour):
+    """The number of a page beside its slots, who holds it, and what it was copied from."""
+    first, beside = slots.iloc[0], {"y": row + 0.5, "va": "center"}
+    ax.text(-0.2, s=f"page {first['page']}", ha="right", size=8, **beside)
+    holder = "shared" if " " in first["holds"] else first["holds"]
+    ax.text(width + 0.15, s=holder, size=8, weight="bold", color=colour, **beside)
+    if first["copied_from"] >= 0:
+        ax.add_patch(Rectangle((0, row + 0.03), slots["copied"].sum(), 0.94, fill=False, lw=2,
+                               edgecolor=COLOURS["text"]))
+        ax.text(width + 0.6, s=f"copied from {first['copied_from']}", size=7.5,
+                color=COLOURS["faint"], **beside)

@@ -161,3 +161,14 @@ def worth_of_memory(table, title):
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter("{x:g}×")
     return fig
+
+
+def shared_pages(table, title):
+    """`saved` (0..1) against `step` for each `kind`: blocks that need no page of their own."""
+    fig, ax = canvas(title, 2.8, ylim=(0, 1), xlim=(0, table["step"].max()),
+                     xlabel="tokens written", ylabel="blocks without a page")
+    for (kind, rows), colour in zip(table.groupby("kind", sort=False), REQUEST_COLOURS):
+        ax.plot(rows["step"], rows["saved"], color=colour)
+        end_label(ax, rows["step"], rows["saved"], kind, colour)
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    return fig
