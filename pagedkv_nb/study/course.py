@@ -17,7 +17,7 @@ import nbformat
 from nbconvert import NotebookExporter, SlidesExporter
 from traitlets.config import Config
 
-from . import gallery, playground
+from .derived import embedded, page
 from .notebook import write_together
 from .run import BUILD, ROOT, notebooks, plain_error
 
@@ -37,25 +37,19 @@ def emptied(name):
     return folder
 
 
-def removal(**tags):
-    """nbconvert's settings that remove what carries these tags."""
-    return Config(TagRemovePreprocessor={"enabled": True, **tags})
-
-
 def export(exporter, folder):
     """Write every notebook through one of nbconvert's exporters."""
     for path in notebooks():
         text, _ = exporter.from_filename(path)
-        target = folder / f"{path.stem}{exporter.file_extension}"
-        target.write_text(text, encoding="utf-8")
+        (folder / f"{path.stem}{exporter.file_extension}").write_text(text, encoding="utf-8")
 
 
 def student():
     """Write the copies for students, without what a prediction is about; returns the exit code."""
     folder = emptied("student")
-    config = removal(remove_cell_tags={"solution"})
-    config.ClearOutputPreprocessor.enabled = True
-    export(NotebookExporter(config=config), folder)
+    tags = {"enabled": True, "remove_cell_tags": {"solution"}}
+    export(NotebookExporter(config=Config(
+        TagRemovePreprocessor=tags, ClearOutputPreprocessor={"enabled": True})), folder)
     copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
     return announce(folder, "jupyter lab --ServerApp.root_dir=build, then the folder student")
 
@@ -85,7 +79,8 @@ def deck_exporter():
     here = (BUILD / "js" / "node_modules" / "requirejs").is_dir()
     place, ours, theirs = (("../js/node_modules", "", "") if here else
                            ("https://cdn.jsdelivr.net/npm", "@4.6.1", "@2.3.7"))
-    return SlidesExporter(config=removal(remove_input_tags={"slide-output"}), **DECK,
+    tags = {"enabled": True, "remove_input_tags": {"slide-output"}}
+    return SlidesExporter(config=Config(TagRemovePreprocessor=tags), **DECK,
                           reveal_url_prefix=f"{place}/reveal.js{ours}",
                           require_js_url=f"{place}/requirejs{theirs}/require.js")
 
@@ -135,10 +130,10 @@ def fold(cell):
 
 def derived():
     """Rewrite what is made from the notebooks and the package; returns the exit code."""
-    figures, page = ROOT / "figures", ROOT / "course" / "playground"
-    template = (page / "template.html").read_text(encoding="utf-8")
-    texts = {figures / "README.md": gallery.page(notebooks(), figures),
-             page / "index.html": playground.embedded(template)}
+    figures, place = ROOT / "figures", ROOT / "course" / "playground"
+    template = (place / "template.html").read_text(encoding="utf-8")
+    texts = {figures / "README.md": page(notebooks(), figures),
+             place / "index.html": embedded(template)}
     write_together({path: text.encode() for path, text in texts.items()})
     return 0
 

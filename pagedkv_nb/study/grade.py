@@ -55,13 +55,9 @@ async def graded(path, folder, turn):
         except Exception as error:  # a student's file, whatever it does
             remark = plain_error(error).split(". ")[0][:120]
     print(f"{path.name}: {remark or 'ok'}", flush=True)
-    return {number: int(was_right(cell)) for number, cell in judged.items()}, remark
-
-
-def was_right(cell):
-    """Whether the judge in a cell returned so; what a cell prints counts nothing."""
-    return any(output.output_type == "execute_result" and
-               output.data.get("text/plain") == "'right'" for output in cell.outputs)
+    return {number: sum(output.output_type == "execute_result" and  # what is printed counts nothing
+                        output.data.get("text/plain") == "'right'" for output in cell.outputs)
+            for number, cell in judged.items()}, remark
 
 
 def first_error(nb):
@@ -91,11 +87,11 @@ async def grade(folder):
 
 def main():
     """Grade what $FOLDER holds into build/grades.csv; returns the exit code."""
-    folder = Path(os.environ["FOLDER"])
+    folder, target = Path(os.environ["FOLDER"]), BUILD / "grades.csv"
+    if not folder.name or not folder.is_dir() or not any(folder.iterdir()):
+        sys.exit(f"FOLDER={folder}: must be a folder with submitted notebooks")
     try:
-        if not folder.name or not folder.is_dir() or not any(folder.iterdir()):
-            raise ValueError(f"FOLDER={folder}: must be a folder with submitted notebooks")
-        table, target = asyncio.run(grade(folder)), BUILD / "grades.csv"
+        table = asyncio.run(grade(folder))
         table.to_csv(target)
     except (OSError, ValueError) as error:
         sys.exit(plain_error(error))

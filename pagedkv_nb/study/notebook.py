@@ -17,7 +17,6 @@ from ..parameter import shown
 from .style import settle
 
 WIDTH = 700  # pixels on the page
-PLAIN = {"Software": None}  # a PNG says nothing of who made it
 # A card brings its own paper: legible in every theme, on a dark page too.
 CARD = ("background: #f8f8f8; color: #222; margin: 0; padding: 8px 12px; "
         "border-radius: 4px; overflow-x: auto")
@@ -42,26 +41,17 @@ class Figures:
         """Display a figure with its alt text; with a folder also write NAME.svg, .png and
         .csv, the last from the DataFrame `data`: all of them or none."""
         settle(fig)
+        png = rendered(fig, "png", {"Software": None})  # which says nothing of who made it
         if self.folder:
-            files = figure_files(fig, self.folder, name, alt, data)
-            write_together(files)
-            png = files[self.folder / f"{name}.png"]
-        else:
-            png = rendered(fig, "png", PLAIN)
+            svg = described(rendered(fig, "svg", {"Date": None, "Creator": None}), name, alt)
+            files = {"svg": svg, "png": png, "csv": csv(data)}
+            write_together({self.folder / f"{name}.{end}": files[end] for end in files})
         shown = b64encode(png).decode()
         html = (f'<figure><img alt="{escape(alt)}" width="{WIDTH}" '
                 'style="max-width: 100%; height: auto" '
                 f'src="data:image/png;base64,{shown}"></figure>')
         display({"text/html": html, "image/png": shown, "text/plain": alt}, raw=True,
                 metadata={"image/png": {"width": WIDTH}})
-
-
-def figure_files(fig, folder, name, alt, data):
-    """{path: bytes} of a settled figure as .svg, .png and .csv of the DataFrame `data`."""
-    svg = described(rendered(fig, "svg", {"Date": None, "Creator": None}), name, alt)
-    png = rendered(fig, "png", PLAIN)
-    return {folder / f"{name}.{end}": content
-            for end, content in (("svg", svg), ("png", png), ("csv", csv(data)))}
 
 
 def csv(data):

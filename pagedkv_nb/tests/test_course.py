@@ -14,7 +14,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pagedkv_nb.study import course, gallery, grade, notebook
+from pagedkv_nb.study import course, derived, grade, notebook
 
 from . import decks
 from .browser import chromium, needed
@@ -203,7 +203,7 @@ def test_without_npm_a_decks_scripts_have_the_hashes_of_the_packages(small):
 
 
 def test_the_page_of_figures_is_todays_and_complete():
-    made = gallery.page(PATHS, ROOT / "figures")
+    made = derived.page(PATHS, ROOT / "figures")
     assert made == (ROOT / "figures" / "README.md").read_text(), "run: make"
     named = re.findall(r"^### (.*)", made, re.M)
     assert sorted(named) == sorted(p.stem for p in (ROOT / "figures").glob("*.svg"))
@@ -214,12 +214,12 @@ def test_the_page_of_figures_is_todays_and_complete():
 def test_a_figure_has_a_caption_and_a_line_to_paste(small):
     svg = small / "09a-a-figure.svg"
     svg.write_text("<svg><desc id='x'>Alt with 5 &amp;\n[x]</desc></svg>")
-    page = gallery.page(course.notebooks(), small)
+    page = derived.page(course.notebooks(), small)
     assert "```markdown\n![Alt with 5 & \\[x\\]](figures/09a-a-figure.svg)\n```\n" in page
     assert "\n**Figure 9.1.** Read it.\n" in page and "**Alt text.** Alt with 5 & [x]\n" in page
     svg.with_name("09b-another.svg").write_text(svg.read_text())
     with pytest.raises(ValueError):
-        gallery.page(course.notebooks(), small)
+        derived.page(course.notebooks(), small)
 
 
 def test_the_book_and_the_plans_name_what_exists():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pagedkv_nb.contiguous import account
-from pagedkv_nb.study import playground
+from pagedkv_nb.study import derived
 from pagedkv_nb.serving import POLICIES, Server
 from pagedkv_nb.study.play import LETTERS, OUTPUTS, Playground
 from pagedkv_nb.traffic import Workload
@@ -27,17 +27,17 @@ SETTINGS = st.tuples(st.sampled_from(list(POLICIES)), st.sampled_from([1, 2, 4, 
 
 
 def test_the_page_carries_todays_package():
-    assert dict(re.findall(SCRIPT, PAGE.read_text(), re.DOTALL)) == playground.sources()
-    assert playground.embedded(TEMPLATE.read_text()) == PAGE.read_text(), "run: make"
-    assert {"paging", "contiguous", "parameter", "serving/server"} < set(playground.sources())
+    assert dict(re.findall(SCRIPT, PAGE.read_text(), re.DOTALL)) == derived.sources()
+    assert derived.embedded(TEMPLATE.read_text()) == PAGE.read_text(), "run: make"
+    assert {"paging", "contiguous", "parameter", "serving/server"} < set(derived.sources())
 
 
 def test_sources_that_would_break_the_page_are_refused(monkeypatch):
-    monkeypatch.setattr(playground, "sources", lambda: {"bad": "x = '</script>'"})
+    monkeypatch.setattr(derived, "sources", lambda: {"bad": "x = '</script>'"})
     with pytest.raises(ValueError, match="^bad.py: "):
-        playground.embedded(TEMPLATE.read_text())
+        derived.embedded(TEMPLATE.read_text())
     with pytest.raises(ValueError, match="marks"):
-        playground.embedded("no marks")
+        derived.embedded("no marks")
 
 
 @settings(max_examples=25)
