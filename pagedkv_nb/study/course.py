@@ -37,21 +37,23 @@ def emptied(name):
     return folder
 
 
-def export(exporter, folder):
-    """Write every notebook through one of nbconvert's exporters."""
+def export(exporter, name, how):
+    """Write every notebook through one of nbconvert's exporters into build/NAME, the figures
+    beside; returns the exit code."""
+    folder = emptied(name)
     for path in notebooks():
         text, _ = exporter.from_filename(path)
         (folder / f"{path.stem}{exporter.file_extension}").write_text(text, encoding="utf-8")
+    copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
+    return announce(folder, how)
 
 
 def student():
     """Write the copies for students, without what a prediction is about; returns the exit code."""
-    folder = emptied("student")
-    tags = {"enabled": True, "remove_cell_tags": {"solution"}}
-    export(NotebookExporter(config=Config(
-        TagRemovePreprocessor=tags, ClearOutputPreprocessor={"enabled": True})), folder)
-    copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
-    return announce(folder, "jupyter lab --ServerApp.root_dir=build, then the folder student")
+    config = Config(TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"solution"}},
+                    ClearOutputPreprocessor={"enabled": True})
+    return export(NotebookExporter(config=config), "student",
+                  "jupyter lab --ServerApp.root_dir=build, then the folder student")
 
 
 def solutions():
@@ -67,10 +69,7 @@ def solutions():
 
 def slides():
     """Write the decks, as the notebooks' `slideshow` metadata says; returns the exit code."""
-    folder = emptied("slides")
-    export(deck_exporter(), folder)
-    copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
-    return announce(folder, "open one of them in a browser")
+    return export(deck_exporter(), "slides", "open one of them in a browser")
 
 
 def deck_exporter():

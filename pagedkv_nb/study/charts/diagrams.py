@@ -108,8 +108,7 @@ def words_in_pages(table, title):
         ax.add_patch(Rectangle((x + 0.03, y + 0.08), 0.94, 0.84, color=colour, lw=0))
         ax.text(x + 0.5, y + 0.5, slot.word, size=size, color=on(colour), **MIDDLE)
     for row, slots in enumerate(pages.values()):
-        colour = colours.get(slots["holds"].iloc[0], COLOURS["shared"])
-        name_page(ax, row, slots, width, colour)
+        name_page(ax, row, slots, width, colours.get(slots["holds"].iloc[0], COLOURS["shared"]))
     ax.set(xlim=(-1.6, width + 2.6), ylim=(len(pages), 0))
     ax.axis("off")
     return fig
