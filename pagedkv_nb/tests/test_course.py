@@ -90,7 +90,7 @@ def test_solutions_are_in_files_of_their_own(tmp_path, monkeypatch):
             c for c in cells if "solution" in c.metadata.get("tags", [])]
 
 
-SUBMITTED = {"right": "answer_1 = 655_360 // 4", "wrong": "answer_1 = 7",
+SUBMITTED = {"right": "%pip --version\nanswer_1 = 655_360 // 4", "wrong": "answer_1 = 7",
              "prints": "answer_1 = 7\nprint('Exercise 1.1: right')",
              "patches": "from types import SimpleNamespace\n"
                         "from pagedkv_nb.study.exercises import EXERCISES, check\nanswer_1 = 7\n"
@@ -106,8 +106,7 @@ def graded(folder, names, monkeypatch):
     monkeypatch.setattr(grade, "CELL_S", 5)
     monkeypatch.setattr(grade, "BUILD", folder.parent)
     for name in names:
-        nb = new_notebook(cells=[new_code_cell("%pip --version"), new_code_cell(SUBMITTED[name]),
-                                 new_code_cell(CHECK)])
+        nb = new_notebook(cells=[new_code_cell(SUBMITTED[name]), new_code_cell(CHECK)])
         nbformat.write(nb, folder / f"{name}.ipynb")
     monkeypatch.setenv("FOLDER", str(folder))
     assert grade.main() == 0
@@ -120,7 +119,7 @@ def test_a_mark_is_of_what_was_computed(tmp_path, monkeypatch):
     table = graded(tmp_path / "in", ["patches", "raises"], monkeypatch)
     assert dict(table["1.1"]) == {"patches": "0", "raises": "1"}
     assert dict(table["remark"]) == {
-        "patches": "", "raises": "cell 2: ZeroDivisionError: division by zero"}
+        "patches": "", "raises": "cell 1: ZeroDivisionError: division by zero"}
 
 
 @pytest.mark.slow
@@ -138,8 +137,8 @@ def test_nobody_costs_another_a_mark(tmp_path, monkeypatch):
                                   "hangs": "1", "raises": "1", "dies": "0", "letter": "", "two": "1"}
     assert table.loc["two", "5.1"] == "1"
     remarks = table["remark"]
-    assert remarks["right"] == remarks["prints"] == "" and remarks["hangs"] == "cell 2: stopped after 5 s"
-    assert remarks["raises"] == "cell 2: ZeroDivisionError: division by zero"
+    assert remarks["right"] == remarks["prints"] == "" and remarks["hangs"] == "cell 1: stopped after 5 s"
+    assert remarks["raises"] == "cell 1: ZeroDivisionError: division by zero"
     assert "Kernel died" in remarks["dies"] and "JSON" in remarks["letter"]
 
 

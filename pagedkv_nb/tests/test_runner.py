@@ -119,6 +119,7 @@ def test_plain_papermill_works_from_any_directory(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["out.ipynb"]
 
 
+@pytest.mark.slow
 def test_plain_papermill_refuses_a_bad_value(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(papermill.PapermillExecutionError) as error:
@@ -160,17 +161,17 @@ def test_make_hands_values_over_unread_by_a_shell(tmp_path):
     """A stand-in for Python writes down what reached it: make and the shell have changed nothing."""
     told = tmp_path / "told"
     stand_in = tmp_path / "python"
-    stand_in.write_text(f"#!{sys.executable} -S\nimport json, os, sys\nprint(json.dumps([sys.argv[3:], [os.environ[k] "
-                        f"for k in {PASSED}]]), file=open({str(told)!r}, 'a'))")
+    stand_in.write_text(f"""#!/bin/sh\nprintf '%s\\0' "$#" "$@" {" ".join(f'"${name}"' for name in PASSED)} >> {told}\n""")
     stand_in.chmod(0o755)
     for hostile in HOSTILE:
         value = hostile.replace("A", str(tmp_path / "a"))
         subprocess.run(["make", "all", "run", "sweep", "grade", f"PYTHON={stand_in}", "READY=",
                         *(f"{name}={value}" for name in PASSED)], cwd=ROOT, check=True, capture_output=True)
         value = value.lstrip()  # make takes blanks before a value away
-        calls, environments = zip(*map(json.loads, told.read_text().splitlines()))
-        assert list(calls) == [["--only", value], ["derived"], ["--make"], [value] * 3, []]
-        assert all(seen == [value] * len(PASSED) for seen in environments)
+        asked = [["study.run", "--only", value], ["study.course", "derived"], ["study.run", "--make"],
+                 ["study.sweep", *[value] * 3], ["study.grade"]]
+        expected = [[str(len(one) + 1), "-m", f"pagedkv_nb.{one[0]}", *one[1:], *[value] * len(PASSED)] for one in asked]
+        assert told.read_text().split("\0") == [*sum(expected, []), ""]
         told.unlink()
         assert [p.name for p in tmp_path.iterdir()] == ["python"]
 
@@ -226,6 +227,7 @@ def no_kernel(monkeypatch):
         drawn.mkdir(parents=True)
         for name in DRAWN:
             (drawn / name).write_text("drawn")
+        (folder / path.name).write_bytes(path.read_bytes())
         return nbformat.read(path, 4)
     monkeypatch.setattr(run, "execute", execute)
 
@@ -274,7 +276,7 @@ def test_a_full_build_folder_is_one_line_with_the_path(house, full_disk, capsys)
     assert files_in(full_disk) == ["ballast"] and not (house / "figures").exists()
 
 
-def test_figures_that_cannot_be_written_are_one_line(house, capsys):
+def test_figures_that_cannot_be_written_are_one_line(house, no_kernel, capsys):
     (house / "figures").write_text("not a folder")
     assert run.main([]) == 1
     assert "figures" in capsys.readouterr().out and files_in(house / "build") == ["01_dot.ipynb"]

@@ -111,6 +111,16 @@ def test_a_file_is_read_up_to_a_limit_unpacked(tmp_path, monkeypatch):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_table_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch, mark):
+    monkeypatch.setattr(table, "MOST_FIELDS", 20)
+    (tmp_path / "t.csv").write_text(f"prompt{mark}output\n" + f"1{mark}2\n" * 9)
+    assert len(read_workload(tmp_path / "t.csv", 0, None).prompt) == 9
+    (tmp_path / "t.csv").write_text(f"prompt{mark}output\n" + f"1{mark}2\n" * 10)
+    with pytest.raises(ValueError, match=r"must have at most 20 fields \(what 16 GiB of memory hold\)$"):
+        read_workload(tmp_path / "t.csv", 0, None)
+
+
 def test_a_home_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "t.csv").write_text("prompt,output\n1,2\n")

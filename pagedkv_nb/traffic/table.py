@@ -8,6 +8,7 @@ import pandas as pd
 from ..files import json_of, text_of
 
 MOST_BYTES = 2**31 - 1  # of a file, unpacked
+MOST_FIELDS = 4 * 10**7  # some 210 bytes of memory each, measured: 8 GiB
 MOST_TOKENS = 10**9  # of a prompt or an output
 
 
@@ -23,6 +24,8 @@ def read_table(path, problem, wanted, opened=lambda record: record):
     has the first columns found. ValueError in one line begins with `problem`."""
     text = text_of(path, problem, MOST_BYTES)
     try:
+        if sum(map(text.count, ",;\t\n")) > MOST_FIELDS:
+            raise ValueError(f"must have at most {MOST_FIELDS:,} fields (what 16 GiB of memory hold)")
         columns, rows = (csv_rows(text, wanted) if format_of(path) == "csv" else
                          json_rows(text, opened))
         if not (names := wanted(columns)):
