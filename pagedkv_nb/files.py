@@ -28,7 +28,7 @@ def json_of(text):
     """What a JSON text holds; ValueError if it is none, LookupError by a key an object has twice."""
     def once(pairs):
         if len(found := dict(pairs)) < len(pairs):
-            key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            (key, _), = Counter(key for key, _ in pairs).most_common(1)
             raise LookupError(f"key {key[:40]!r} is there twice in one object")
         return found
     return json.loads(text, object_pairs_hook=once)

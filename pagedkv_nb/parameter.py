@@ -48,8 +48,8 @@ def number(name, value, least=0.0, most=float("inf")):
 
 def choice(name, value, allowed):
     """The value; ValueError unless it is one of the allowed names."""
-    if value not in list(allowed):
-        close = get_close_matches(str(value), allowed, 1, 0.45)
+    if not isinstance(value, str) or value not in list(allowed):
+        close = get_close_matches(value, allowed, 1, 0.45) if isinstance(value, str) else ()
         meant = ", ..." * (len(allowed) > 60) + (f"; did you mean {close[0]}?" if close else "")
         raise ValueError(f"{shown(name, value)}: must be one of {', '.join([*allowed][:60])}{meant}")
     return value

@@ -228,6 +228,13 @@ def test_values_out_of_range_are_told_what_is_allowed(number, name, value, allow
         check(path, **{name: value})
 
 
+@pytest.mark.parametrize("number, name", [("01", "dtype"), ("10", "engine")])
+def test_a_number_of_thousands_of_digits_is_no_name(number, name):
+    path = next(p for p in PATHS if p.stem.startswith(number))
+    with pytest.raises(ValueError, match=f"^{name}=a number of thousands of digits: must be"):
+        check(path, **{name: 10**5000})
+
+
 def test_a_limit_that_nobody_has_set_is_what_the_memory_can_hold():
     path = next(p for p in PATHS if p.stem.startswith("05"))
     small = {"model": "Llama-3.1-8B", "gpu": "L4-24GB"}  # the model accepts 131,072 tokens

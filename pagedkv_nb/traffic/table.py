@@ -40,8 +40,7 @@ def read_table(path, problem, wanted, opened=lambda record: record):
 
 
 def csv_rows(text, wanted):
-    """(columns, rows) of a CSV: commas, semicolons or tabs, the first that gives columns we
-    want."""
+    """(columns, rows) of a CSV: commas, semicolons or tabs, the first with columns we want."""
     csv.field_size_limit(MOST_BYTES)  # a prompt may be long
     readers = [csv.DictReader(StringIO(text.lstrip("\r\n"), None), delimiter=mark, strict=True,
                               skipinitialspace=True) for mark in ",;\t"]
@@ -65,8 +64,8 @@ def json_rows(text, opened):
     except RecursionError:
         raise ValueError("cannot be read: nested too deeply") from None
     except ValueError as error:
-        lines = filter(str.strip, text.split("\n"))
-        whole = [parsed(line, row, error) for row, line in enumerate(lines, 1)]
+        lines = enumerate(filter(str.strip, text.split("\n")), 1)
+        whole = [parsed(line, row, error) for row, line in lines]
     records = [opened(record) for record in (whole if isinstance(whole, list) else [whole])]
     for row, record in enumerate(records, 1):
         if not isinstance(record, dict):
@@ -79,8 +78,8 @@ def parsed(line, row, error):
     try:
         return json_of(line)
     except (ValueError, RecursionError):
-        told = f"row {row}: is no JSON: {line[:40]}" if row > 1 else f"is no JSON: {error}"
-        raise ValueError(told) from None
+        where, what = (f"row {row}: ", line[:40]) if row > 1 else ("", error)
+        raise ValueError(f"{where}is no JSON: {what}") from None
 
 
 def floats(column):
