@@ -19,6 +19,10 @@ class Fields(dict):
         """A field that is null has no value; `named` has every name."""
         super().__init__((k, v) for k, v in fields.items() if v is not None)
         self.path, self.named, self.family = path, set(fields), {}
+        for name in MEANINGS:  # "a.b" is the field b of the object a
+            outer, _, inner = name.partition(".")
+            if inner and inner in self.part(outer):
+                self[name] = self[outer][inner]
         inner = self.get("intermediate_size")
         if isinstance(inner, list) and inner and all(type(n) is int for n in inner):
             self["intermediate_size"] = max(inner)  # one a layer; the largest sets the peak
@@ -45,9 +49,16 @@ class Fields(dict):
         return value
 
     def part(self, name):
-        """The fields of an object inside; none if it is missing."""
+        """The fields of an object inside that have a value; none if it is missing."""
         self.need(isinstance(self.get(name, {}), dict), name, "must be an object")
-        return Fields(self.path, self.get(name, {}))
+        return {k: v for k, v in self.get(name, {}).items() if v is not None}
+
+    def listed(self, name, n_layers):
+        """A list, or text, with an entry for each of so many layers."""
+        found = self.get(name)
+        sound = isinstance(found, list | str) and len(found) == n_layers
+        self.need(sound, name, f"must have an entry for each of {n_layers} layers")
+        return found
 
 
 def model_shape(config):
@@ -55,6 +66,8 @@ def model_shape(config):
     config.family = family(config)
     config.need("compress_ratios" not in config, "compress_ratios", "pages of compressed tokens, "
                 "which are padded and share a pool, are not understood (DeepSeek-V4)")
+    if "block_configs" in config:
+        read_blocks(config)
     layers = layer_fields(config)
     check_understood(config, layers["stateless_layers"] or "keeps_state" in config.family)
     heads = head_fields(config, layers["local_layers"])
@@ -76,6 +89,21 @@ def family(config):
             config.need(said, row["field"], f"must be said: {row['source']}")
     config.need(not config.yes("is_encoder_decoder"), "is_encoder_decoder", "is not understood")
     return found
+
+
+def read_blocks(config):
+    """From a dict for each layer (Nemotron-NAS), whether it has attention, and KV heads."""
+    blocks, q_heads = config.listed("block_configs", config.whole("layers")), config.whole("q_heads")
+    config.need(all(isinstance(block, dict) and isinstance(block.get(part), dict) for block in blocks
+                    for part in ("attention", "ffn")), "block_configs", "must have attention and ffn")
+    kept = [block["attention"] for block in blocks]
+    unclear = {name for said in kept for name in said if said[name]} - {"no_op", "n_heads_in_group"}
+    config.need(not unclear, "block_configs", f"{', '.join(sorted(unclear))} is not understood")
+    sizes = [said["n_heads_in_group"] for said in kept if said.get("n_heads_in_group")]
+    sound = sizes and all(type(n) is int and n == sizes[0] and 0 < n <= q_heads for n in sizes)
+    config.need(sound, "block_configs", "n_heads_in_group must be one whole number")
+    config["layer_types"] = ["mlp" if said.get("no_op") else "full_attention" for said in kept]
+    config["num_key_value_heads"] = q_heads // sizes[0]
 
 
 def check_understood(config, has_state):
@@ -105,76 +133,57 @@ def layer_fields(config):
 
 
 def layer_kinds(config, n_layers):
-    """What each layer keeps, from the first field that tells."""
+    """What each layer keeps (full, local, state, nothing), from the first field that tells."""
     for field, meaning in MEANINGS.items():
-        if field in config and meaning == "layer blocks":
-            return from_blocks(config, field, config[field], n_layers)
         if field in config and meaning.startswith("layer "):
-            return from_list(config, field, config[field], n_layers)
+            return from_words(config, field, n_layers)
         if field in config and meaning == "attention":
-            return ["full" if attends(config, field, i) else "state" for i in range(n_layers)]
-    if "attention_chunk_size" not in config:
-        return windowed(config, n_layers)
-    if config.get("no_rope_layers"):
-        return from_list(config, "no_rope_layers", config["no_rope_layers"], n_layers)
-    return from_pattern(config, config.whole("no_rope_layer_interval", 4), n_layers)
+            full = attention_layers(config, field, n_layers)
+            return ["full" if i in full else "state" for i in range(n_layers)]
+    return windowed(config, n_layers)
 
 
-def from_list(config, field, entries, n_layers):
-    """What the layers keep by a list or text with an entry for each, or by one that repeats."""
-    words = MEANINGS[field]
+def from_words(config, field, n_layers):
+    """What the layers keep by the entries of a list or text, some of which repeat."""
+    words, entries = MEANINGS[field], config[field]
     if words in ("layer cycle", "pattern") and entries and isinstance(entries, list | str):
-        entries = [entries[i % len(entries)] for i in range(n_layers)]
-    complete = isinstance(entries, list | str) and len(entries) == n_layers
-    config.need(complete, field, f"must have an entry for each of {n_layers} layers")
-    for entry in map(str, entries):
+        config[field] = [entries[i % len(entries)] for i in range(n_layers)]
+    entries = [str(entry) for entry in config.listed(field, n_layers)]
+    for entry in entries:
         config.need((words, entry) in KEEPS, field, f"the entry {entry[:40]!r} is not understood")
-    return [KEEPS[words, str(entry)] for entry in entries]
+    return [KEEPS[words, entry] for entry in entries]
 
 
-def from_blocks(config, field, blocks, n_layers):
-    """What the layers keep by a dict for each: all or nothing, or ValueError."""
-    sound = isinstance(blocks, list) and len(blocks) == n_layers and all(
-        isinstance(block, dict) and isinstance(block.get(part), dict)
-        for block in blocks for part in ("attention", "ffn"))
-    config.need(sound, field, f"must have attention and ffn for each of {n_layers} layers")
-    said = [{name for name, value in block["attention"].items() if value} for block in blocks]
-    unclear = sorted(set().union(*said) - {"no_op", "n_heads_in_group"})
-    config.need(not unclear, field, f"{', '.join(unclear)} is not understood")
-    return ["nothing" if "no_op" in names else "full" for names in said]
-
-
-def attends(config, field, i):
-    """Whether layer i has attention, by a period or by a list of such layers."""
+def attention_layers(config, field, n_layers):
+    """The layers with attention beside others that keep a state, by a period or a list."""
     if field == "full_attention_interval":
-        return (i + 1) % config.whole(field) == 0
+        return range(config.whole(field) - 1, n_layers, config.whole(field))
     if field == "attn_layer_period":
-        return i % config.whole(field) == config.whole("attn_layer_offset", least=0)
-    inside = field == "linear_attn_config"  # of Kimi Linear, which counts from 1
-    numbers = config.part(field).get("full_attn_layers") if inside else config[field]
-    sound = isinstance(numbers, list) and all(type(n) is int for n in numbers)
+        offset = config.whole("attn_layer_offset", least=0)
+        return range(offset, n_layers, config.whole(field))
+    first = 1 if "." in field else 0  # Kimi Linear counts from 1
+    sound = isinstance(config[field], list) and all(type(n) is int for n in config[field])
     config.need(sound, field, "must list the numbers of layers")
-    return (i + 1 if inside else i) in numbers
+    return [n - first for n in config[field]]
 
 
 def windowed(config, n_layers):
     """What the layers keep if only a window is told: it holds in none, all or some of them."""
     pattern = config.get("sliding_window_pattern", config.get(
         "_sliding_window_pattern", config.family.get("sliding_window_pattern")))
-    if not config.yes("use_sliding_window", True) or not (pattern or "sliding_window" in config):
+    if "attention_chunk_size" in config:  # Llama 4
+        if config.get("no_rope_layers"):
+            return from_words(config, "no_rope_layers", n_layers)
+        pattern = config.whole("no_rope_layer_interval", 4)
+    elif not config.yes("use_sliding_window", True) or not (pattern or "sliding_window" in config):
         return ["full"] * n_layers
     config.whole("window")
     if "max_window_layers" in config and "use_sliding_window" in config:
         return ["local" if i >= config.whole("start", least=0) else "full" for i in range(n_layers)]
     if "all_local" in config.family and not pattern:
         return ["local"] * n_layers
-    return from_pattern(config, pattern, n_layers)
-
-
-def from_pattern(config, pattern, n_layers):
-    """What the layers keep by letters that repeat, or where every nth is not local."""
     if isinstance(pattern, str):
-        return from_list(config, "sliding_window_pattern", pattern, n_layers)
+        return from_words(config, "sliding_window_pattern", n_layers)
     field = "sliding_window" if pattern is None else "sliding_window_pattern"
     config.need(type(pattern) is int and pattern > 0, field, "which layers have it is unclear")
     return ["local" if (i + 1) % pattern else "full" for i in range(n_layers)]

@@ -554,11 +554,11 @@ NOT_UNDERSTOOD = {
         "index_head_dim": 128}, "index_n_heads": LLAMA | {"index_n_heads": 64},
     "indexer_types: 'full'": INDEXED | {"indexer_types": "full"},
     "indexer_types: 5": INDEXED | {"indexer_types": 5},
-    "sparse_disable_index_value": LLAMA | {"sparse_attention_config": SPARSE | {
+    "sparse_attention_config.sparse_disable_index_value": LLAMA | {"sparse_attention_config": SPARSE | {
         "sparse_disable_index_value": [0] * 32}},
-    "sparse_attention_freq": LLAMA | {"sparse_attention_config": SPARSE | {
+    "sparse_attention_config.sparse_attention_freq": LLAMA | {"sparse_attention_config": SPARSE | {
         "sparse_attention_freq": [1]}},
-    "sparse_index_dim": LLAMA | {"sparse_attention_config": SPARSE | {"sparse_index_dim": "128"}},
+    "sparse_attention_config.sparse_index_dim": LLAMA | {"sparse_attention_config": SPARSE | {"sparse_index_dim": "128"}},
     "sparse_attention_config: 5": LLAMA | {"sparse_attention_config": 5},
     "block_configs: ": LLAMA | {"block_configs": [BLOCK] * 31},
     "swa_num_key_value_heads": TWO_SHAPES | {"swa_num_key_value_heads": 0},
