@@ -35,13 +35,12 @@ class Clock:
                 raise ValueError(f"{name}=0: must be more than 0")
 
     @classmethod
-    def of(cls, model, gpu, n_gpus=1, **settings):
+    def of(cls, model, gpu, n_gpus=1, bandwidth_gb_s=0.0, tflops=0.0, **settings):
         """The model's weights and cache on so many equal GPUs, whose bandwidths and flops
-        add up: talk between them takes no time here. ValueError if the GPU's flops or the
-        model's parameters are unknown."""
-        card, gpus = fact("gpus", "gpu", gpu), positive_int("n_gpus", n_gpus)
-        if not card["fp16_tflops"] > 0:
-            raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv")
+        add up: talk between them takes no time here. 0 is the GPU's own in gpus.csv;
+        ValueError if that or the model's parameters are unknown."""
+        gpus = positive_int("n_gpus", n_gpus)
+        bandwidth, flops = speed(gpu, bandwidth_gb_s, tflops)
         if not model.params_billion > 0:
             raise ValueError(f"model={model.name!r}: must be one whose number of parameters is "
                              "known; without it weights would be read in no time")
@@ -50,8 +49,8 @@ class Clock:
         parameters = model.params_billion * 1e9
         return cls(weight_bytes=model.checkpoint_bytes or 2 * parameters, parameters=parameters,
                    kv_bytes_per_token=model.kv_bytes_on(gpus, 1, "auto"),
-                   bandwidth_bytes_per_s=gpus * card["bandwidth_gb_s"] * 1e9,
-                   flops_per_s=gpus * card["fp16_tflops"] * 1e12, **settings)
+                   bandwidth_bytes_per_s=gpus * bandwidth * 1e9,
+                   flops_per_s=gpus * flops * 1e12, **settings)
 
     def seconds(self, tokens, cached_tokens, running):
         """Seconds of an iteration in which `tokens` pass the layers (a prompt whole, one for
@@ -61,6 +60,21 @@ class Clock:
         cache = cached_tokens * self.kv_bytes_per_token / self.bandwidth_bytes_per_s
         host = self.host_s_per_iteration + running * self.host_s_per_request
         return (layers + cache) / self.efficiency + host
+
+
+def speed(gpu, bandwidth_gb_s, tflops):
+    """GB/s and fp16 TFLOPS of one GPU: those given, or for 0 those of gpus.csv."""
+    given = (number("bandwidth_gb_s", bandwidth_gb_s, most=1e6),
+             number("tflops", tflops, most=1e6))
+    if all(given):
+        return given
+    try:
+        card = fact("gpus", "gpu", gpu)
+    except ValueError as error:
+        raise ValueError(f"{error}; or tell its bandwidth_gb_s and tflops") from None
+    if not (given[1] or card["fp16_tflops"] > 0):
+        raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv; tell its tflops")
+    return given[0] or card["bandwidth_gb_s"], given[1] or card["fp16_tflops"]
 
 
 def gain(model, batches, cached_tokens):

@@ -80,12 +80,13 @@ def check_writing(page_size, max_tokens, temperature, seed):
     number("temperature", temperature, most=10)
 
 
-def slots_of(memory_slots, model, gpu, n_gpus):
+def slots_of(memory_slots, model, gpu, n_gpus, memory_gib=0.0):
     """The slots; of 0 those the paper had for this model and GPUs, or what is left on them."""
     paper = facts("published").query("topic == 'paper_memory'").set_index("case")["value"]
     slots = positive_int("memory_slots", memory_slots, most=10**7, least=0)
-    slots = slots or int(paper.get(f"{model.name} on {n_gpus} x {gpu}", 0))
-    return slots or Deployment(model, gpu, n_gpus).token_slots()
+    if not number("memory_gib", memory_gib, most=2**30):
+        slots = slots or int(paper.get(f"{model.name} on {n_gpus} x {gpu}", 0))
+    return slots or Deployment(model, gpu, n_gpus, memory_gib=memory_gib).token_slots()
 
 
 def short_requests(workload, seed, max_seq_len, memory_slots):

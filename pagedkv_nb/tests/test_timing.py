@@ -12,7 +12,8 @@ from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, TimedServe
                                 latencies, means_between, saturate, throughput_of)
 from pagedkv_nb.traffic import Workload, poisson_arrivals, read_workload
 
-OPT = Clock.of(Model.named("OPT-13B"), "A100-40GB")
+OPT_13B = Model.named("OPT-13B")
+OPT = Clock.of(OPT_13B, "A100-40GB")
 SECOND = Clock(0, 0, 0, 1, 1, host_s_per_iteration=1.0)  # each iteration takes one
 
 
@@ -41,6 +42,14 @@ def test_two_gpus_read_twice_as_fast_and_copy_what_they_must():
     one, two = (Clock.of(Model.named("Falcon-7B"), "A100-40GB", n) for n in (1, 2))
     assert two.seconds(1, 0, 1) == pytest.approx(one.seconds(1, 0, 1) / 2)
     assert two.kv_bytes_per_token == 2 * one.kv_bytes_per_token  # one KV head, two copies
+
+
+def test_a_card_that_is_not_listed_has_the_speed_it_is_given():
+    new = Clock.of(OPT_13B, "New", 2, 1000, 400)
+    assert (new.bandwidth_bytes_per_s, new.flops_per_s) == (2000e9, 800e12)
+    faster = Clock.of(OPT_13B, "A100-40GB", 1, 3110)
+    assert (faster.bandwidth_bytes_per_s, faster.flops_per_s) == (3110e9, OPT.flops_per_s)
+    assert Clock.of(OPT_13B, "RTX-PRO-5000-48GB", 1, 0, 100).flops_per_s == 100e12
 
 
 def test_kernels_reach_what_the_model_says():
@@ -158,6 +167,8 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     (lambda: Clock(-1, 1, 1, 1, 1), "weight_bytes=-1: must be"),
     (lambda: Clock.of(Model.named("OPT-13B"), "RTX-PRO-5000-48GB"), "its flops are not in gpus.csv"),
     (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
+    (lambda: Clock.of(Model.named("OPT-13B"), "New", 1, 900), "or tell its bandwidth_gb_s and tflops"),
+    (lambda: Clock.of(Model.named("OPT-13B"), "New", 1, -1, 9), "bandwidth_gb_s=-1: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [1, 0.5]), "arrival_s[1]=0.5: must be"),
     (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [-1]), "arrival_s[0]=-1.0: must be"),
     (lambda: poisson_arrivals(-1, 3, None), "rate_per_s=-1: must be")])
