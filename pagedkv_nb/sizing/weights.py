@@ -3,6 +3,8 @@
 An estimate: norms, biases and draft layers are left out. Fields of config_fields.csv whose
 meaning begins with "part" size nothing else.
 """
+from math import prod
+
 from ..facts import facts
 from .config import MEANINGS, layer_kinds
 from .heads import state_sizes
@@ -46,26 +48,21 @@ def tied(config):
 
 
 def sizes(config, shape):
-    """{size: number} that layers have in common, by the names of layer_parts.csv."""
+    """{size: number} that layers have in common, by the words of layer_parts.csv."""
     n = shape | {meaning.removeprefix("part "): config.whole(meaning, 0, 0) for meaning in OWN}
     matrices = 1 if "two_matrices" in config.family else 2  # into a feed-forward layer
     inner = n["intermediate"] or (matrices == 1) * 4 * n["hidden"]
     for size, field in ((n["vocab"], "vocab_size"), (n["hidden"], "hidden_size"), (
             inner or n["expert_inner"] or "block_configs" in config, "intermediate_size")):
         config.need(size, field, "gives the weights their size")
-    state = state_sizes(config) if n["state_layers"] else {}
-    expert_inner, latent = n["expert_inner"] or inner, n["latent"]
+    expert_inner = n["expert_inner"] or inner
     shared = n["shared_inner"] or n["shared_experts"] * expert_inner
-    shared = inner if "wide_shared_expert" in config.family else shared
-    return n | state | dense_sizes(n["dense_inner"] or inner, matrices) | {
-        "expert_inner": expert_inner, "expert_up": matrices * expert_inner,
-        "expert_from": (latent or n["hidden"]) * n["experts"], "latents": 2 * latent,
-        "shared": shared, "shared_up": matrices * shared}
-
-
-def dense_sizes(inner, matrices):
-    """Sizes of a dense feed-forward layer: one or two matrices into it, one out of it."""
-    return {"inner": inner, "up": matrices * inner}
+    return n | (state_sizes(config) if n["state_layers"] else {}) | {
+        "matrices": matrices, "inner": n["dense_inner"] or inner, "expert_inner": expert_inner,
+        "shared": inner if "wide_shared_expert" in config.family else shared,
+        "expert_from": n["latent"] or n["hidden"], "q_from": n["q_rank"] or n["hidden"],
+        "value": n["value"] or n["nope"], "index_heads": config.whole("index_n_heads", 0, 0),
+        "index_dim": config.whole("index_head_dim", 0, 0)}
 
 
 def layer_parts(config, n, i, keeps):
@@ -85,8 +82,8 @@ def layer_parts(config, n, i, keeps):
 
 def parts_of(kind, where, n):
     """[(part, parameters, whether each GPU holds all of it)] of one kind in layer_parts.csv."""
-    return [(f"{where}.{row['part']}", n[row["into"]] * n[row["out"]], bool(row["copied"]))
-            for row in PARTS[kind]]
+    return [(f"{where}.{row['part']}", prod(n[word] for word in row["weights"].split()),
+             bool(row["copied"])) for row in PARTS[kind]]
 
 
 def mixer_parts(config, n, i, keeps, alone):
@@ -94,20 +91,22 @@ def mixer_parts(config, n, i, keeps, alone):
     where = "mixer" if alone else "self_attn"
     if keeps == "state" and "state" in n:
         return parts_of(n["state"], where if n["state"] == "mamba" else "linear_attn", n)
-    if not n.get("latent_dim"):
-        return parts_of("attention", where, n | head_sizes(config, n, keeps == "local"))
-    n = n | latent_sizes(config, n)
-    own = (config.get("indexer_types") or ["full"] * (i + 1))[i] == "full"
-    indexed = n.get("index_layers") and own
-    return parts_of("latent", where, n) + (parts_of("index", where, n) if indexed else [])
+    if n.get("latent_dim"):
+        own = (config.get("indexer_types") or ["full"] * (i + 1))[i] == "full"
+        indexed = n.get("index_layers") and own
+        return parts_of("latent", where, n) + (parts_of("index", where, n) if indexed else [])
+    local = keeps == "local" and n.get("local_kv_heads")
+    kv, dim = (n["local_kv_heads"], n["local_head_dim"]) if local else (n["kv_heads"], n["head_dim"])
+    return parts_of("attention", where, n | {
+        "kv_heads": kv, "head_dim": dim, "v_head_dim": n.get("v_head_dim") or dim,
+        "gates": 1 + (config.get("attn_output_gate") is True),
+        "own_values": bool(local) or config.get("attention_k_eq_v") is not True})
 
 
 def own_forward(said, n):
     """Parts of a feed-forward layer of `block_configs`, which says how wide it is."""
-    if said.get("no_op"):
-        return []
-    inner = int(2 * said["ffn_mult"] * n["hidden"] / 3)
-    return parts_of("dense", "mlp", n | dense_sizes(-(-inner // 256) * 256, 2))
+    inner = 0 if said.get("no_op") else int(2 * said["ffn_mult"] * n["hidden"] / 3)
+    return parts_of("dense", "mlp", n | {"inner": -(-inner // 256) * 256})
 
 
 def has_experts(config, n, i):
@@ -122,28 +121,6 @@ def has_experts(config, n, i):
     if i in (config.get("mlp_only_layers") or []):
         return False
     return (i + 1) % (n["expert_step"] or 1) == 0 and i >= n["first_expert"]
-
-
-def head_sizes(config, n, local):
-    """Sizes of attention with K and V heads."""
-    kv, dim = n["kv_heads"], n["head_dim"]
-    if local and n.get("local_kv_heads"):
-        kv, dim = n["local_kv_heads"], n["local_head_dim"]
-    elif config.get("attention_k_eq_v") is True:
-        kv = kv / 2  # one projection for both
-    value, gates = n.get("v_head_dim") or dim, 1 + (config.get("attn_output_gate") is True)
-    return {"queries": n["q_heads"] * dim * gates, "keys": int(kv * dim),
-            "values": int(kv * value), "mixed": n["q_heads"] * value}
-
-
-def latent_sizes(config, n):
-    """Sizes of multi-head latent attention, and of the index beside it."""
-    heads, value = n["q_heads"], n["value"] or n["nope"]
-    index = {"index_heads": config.whole("index_n_heads", 0, 0),
-             "index_dim": config.whole("index_head_dim", 0, 0)}
-    return index | {"index_queries": index["index_heads"] * index["index_dim"],
-                    "queries": heads * (n["nope"] + n["rope"]), "mixed": heads * value,
-                    "q_from": n["q_rank"] or n["hidden"], "values": heads * (n["nope"] + value)}
 
 
 def image_tower(config):
