@@ -93,9 +93,11 @@ def family(config):
 
 def read_blocks(config):
     """From a dict for each layer (Nemotron-NAS), whether it has attention, and KV heads."""
-    blocks, q_heads = config.listed("block_configs", config.whole("layers")), config.whole("q_heads")
-    config.need(all(isinstance(block, dict) and isinstance(block.get(part), dict) for block in blocks
-                    for part in ("attention", "ffn")), "block_configs", "must have attention and ffn")
+    blocks = config.listed("block_configs", config.whole("layers"))
+    sound = all(isinstance(block, dict) and isinstance(block.get(part), dict)
+                for block in blocks for part in ("attention", "ffn"))
+    config.need(sound, "block_configs", "must have attention and ffn for each layer")
+    q_heads = config.whole("q_heads")
     kept = [block["attention"] for block in blocks]
     unclear = {name for said in kept for name in said if said[name]} - {"no_op", "n_heads_in_group"}
     config.need(not unclear, "block_configs", f"{', '.join(sorted(unclear))} is not understood")

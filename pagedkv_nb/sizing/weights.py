@@ -96,7 +96,7 @@ def mixer_parts(config, n, i, keeps, alone):
         indexed = n.get("index_layers") and own
         return parts_of("latent", where, n) + (parts_of("index", where, n) if indexed else [])
     local = keeps == "local" and n.get("local_kv_heads")
-    kv, dim = (n["local_kv_heads"], n["local_head_dim"]) if local else (n["kv_heads"], n["head_dim"])
+    kv, dim = (n[f"{'local_' * bool(local)}{size}"] for size in ("kv_heads", "head_dim"))
     return parts_of("attention", where, n | {
         "kv_heads": kv, "head_dim": dim, "v_head_dim": n.get("v_head_dim") or dim,
         "gates": 1 + (config.get("attn_output_gate") is True),
