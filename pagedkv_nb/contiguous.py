@@ -66,7 +66,7 @@ class FirstFitAllocator:
         if i is None:
             return None
         address, length = self.holes[i]
-        self.holes[i:i + 1] = [(address + size, length - size)] if length > size else []
+        self.replace(i, i + 1, address + size, length - size)
         self.used_pieces[address] = size
         return address
 
@@ -91,7 +91,41 @@ class FirstFitAllocator:
             first -= 1
             address, length = self.holes[first]
             size += length
-        self.holes[first:after] = [(address, size)]
+        self.replace(first, after, address, size)
+
+    def replace(self, first, after, address, size):
+        """Put one hole, or none if it has no slots, in the place of some."""
+        self.holes[first:after] = [(address, size)] if size else []
+
+
+class QuickFirstFit(FirstFitAllocator):
+    """The same choices, for memories with thousands of holes: memory is cut into stretches,
+    and a search passes over those that are known to have no hole large enough."""
+
+    def __init__(self, slots):
+        """`most[i]` is at least the size of every hole that begins in stretch i."""
+        super().__init__(slots)
+        self.stretch = -(-slots // 128)
+        self.most = [slots] * 128
+
+    def choose(self, size):
+        """As `FirstFitAllocator.choose`."""
+        for i, most in enumerate(self.most):
+            if most >= size:
+                first = bisect(self.holes, (i * self.stretch,))
+                after = bisect(self.holes, ((i + 1) * self.stretch,))
+                sizes = [length for _, length in self.holes[first:after]]
+                self.most[i] = max(sizes, default=0)
+                if self.most[i] >= size:
+                    return next(j for j, length in enumerate(sizes, first) if length >= size)
+        return None
+
+    def replace(self, first, after, address, size):
+        """As `FirstFitAllocator.replace`; a stretch may have a larger hole now."""
+        super().replace(first, after, address, size)
+        if size:
+            i = address // self.stretch
+            self.most[i] = max(self.most[i], size)
 
 
 def account(slots, asked, final, used):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from pagedkv_nb.contiguous import (BuddyAllocator, FirstFitAllocator, account,
+from pagedkv_nb.contiguous import (BuddyAllocator, FirstFitAllocator, QuickFirstFit, account,
                                    naive_utilisation, next_power_of_two)
 from pagedkv_nb.serving import POLICIES
 from pagedkv_nb.sizing import GIB, MIB, Model
@@ -101,6 +101,22 @@ def test_holes_are_what_walking_finds_in_a_large_memory(slots, seed):
     for address in list(plain.used_pieces):
         holes.release(address)
     assert holes.allocate(slots) == 0
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 10**7), st.integers(1, 2000), st.integers(0, 2**32 - 1))
+def test_the_quick_first_fit_chooses_the_same_step_by_step(slots, pieces, seed):
+    rng = np.random.RandomState(seed)
+    plain, quick = FirstFitAllocator(slots), QuickFirstFit(slots)
+    for _ in range(500):
+        if plain.used_pieces and rng.rand() < 0.3:
+            address = list(plain.used_pieces)[rng.randint(len(plain.used_pieces))]
+            plain.release(address)
+            quick.release(address)
+        else:
+            size = int(rng.randint(1, 2 + 2 * slots // pieces))
+            assert quick.allocate(size) == plain.allocate(size)
+        assert quick.holes == plain.holes and quick.used_pieces == plain.used_pieces
 
 
 @pytest.mark.parametrize("allocator", [BuddyAllocator, FirstFitAllocator])
