@@ -66,7 +66,7 @@ class FirstFitAllocator:
         if i is None:
             return None
         address, length = self.holes[i]
-        self.replace(i, i + 1, address + size, length - size)
+        self.holes[i:i + 1] = [(address + size, length - size)] if length > size else []
         self.used_pieces[address] = size
         return address
 
@@ -91,25 +91,21 @@ class FirstFitAllocator:
             first -= 1
             address, length = self.holes[first]
             size += length
-        self.replace(first, after, address, size)
-
-    def replace(self, first, after, address, size):
-        """Put one hole, or none if it has no slots, in the place of some."""
-        self.holes[first:after] = [(address, size)] if size else []
+        self.holes[first:after] = [(address, size)]
 
 
 class QuickFirstFit(FirstFitAllocator):
-    """The same choices, for memories with thousands of holes: memory is cut into stretches,
-    and a search passes over those that are known to have no hole large enough."""
+    """The same choices among thousands of holes: memory is cut into stretches, and a search
+    passes over those that are known to have no hole large enough."""
 
     def __init__(self, slots):
-        """`most[i]` is at least the size of every hole that begins in stretch i."""
+        """`most[i]`: no hole that begins in stretch i is larger, as far as is known."""
         super().__init__(slots)
         self.stretch = -(-slots // 128)
-        self.most = [slots] * 128
+        self.most = [slots] * 129  # the last for what is left at the end of memory: nothing
 
     def choose(self, size):
-        """As `FirstFitAllocator.choose`."""
+        """As `FirstFitAllocator.choose`; what is left of the hole may be in another stretch."""
         for i, most in enumerate(self.most):
             if most >= size:
                 first = bisect(self.holes, (i * self.stretch,))
@@ -117,15 +113,16 @@ class QuickFirstFit(FirstFitAllocator):
                 sizes = [length for _, length in self.holes[first:after]]
                 self.most[i] = max(sizes, default=0)
                 if self.most[i] >= size:
-                    return next(j for j, length in enumerate(sizes, first) if length >= size)
+                    place = next(j for j, length in enumerate(sizes, first) if length >= size)
+                    self.most[(self.holes[place][0] + size) // self.stretch] = self.slots
+                    return place
         return None
 
-    def replace(self, first, after, address, size):
-        """As `FirstFitAllocator.replace`; a stretch may have a larger hole now."""
-        super().replace(first, after, address, size)
-        if size:
-            i = address // self.stretch
-            self.most[i] = max(self.most[i], size)
+    def release(self, address):
+        """As `FirstFitAllocator.release`; the hole may be the largest in its stretch."""
+        super().release(address)
+        start, _ = self.holes[bisect(self.holes, (address, self.slots)) - 1]
+        self.most[start // self.stretch] = self.slots
 
 
 def account(slots, asked, final, used):
