@@ -21,9 +21,8 @@ class PagedKVCache:
         self.v = self.k.copy()
 
     def write(self, request, k, v):
-        """Append k and v of one layer, both (n_tokens, num_kv_heads, head_dim), to a
-        request. Returns the (old, new) pages of a copy on write, or None. ValueError for
-        another shape and OutOfPages change nothing."""
+        """Append k and v of one layer, both (n_tokens, num_kv_heads, head_dim). Returns as
+        `append`. ValueError for another shape and OutOfPages change nothing."""
         self._check(k, v)
         moved = self.append(request, len(k))
         self.put(request, 0, k, v)
@@ -149,7 +148,5 @@ def group_queries(q, kv_heads, head_dim):
 
 def ungrouped(rows, shape):
     """Rows of `group_queries` in the order and shape of the queries."""
-    *several, n_heads, head_dim = shape
-    n = several[0] if several else 1
-    split = rows.reshape(len(rows), -1, n, head_dim).transpose(2, 0, 1, 3)
-    return split.reshape(shape)
+    split = rows.reshape(len(rows), shape[-2] // len(rows), -1, shape[-1])
+    return split.transpose(2, 0, 1, 3).reshape(shape)

@@ -19,11 +19,9 @@ class BuddyAllocator:
         self.slots = positive_int("slots", slots)
         self.free_blocks = [{} for _ in range(slots.bit_length())]  # addresses by order
         self.used_blocks = {}  # address -> order
-        address = 0
-        for order in reversed(range(slots.bit_length())):
-            if slots >> order & 1:
-                self.free_blocks[order][address] = None
-                address += 1 << order
+        for order in range(slots.bit_length()):
+            if slots >> order & 1:  # behind the larger ones
+                self.free_blocks[order][(slots >> order + 1) << (order + 1)] = None
 
     def allocate(self, size):
         """The address of a block of at least `size` slots; None if none is large enough."""
@@ -78,8 +76,7 @@ class FirstFitAllocator:
         return None
 
     def release(self, address):
-        """Free a piece and merge it with the holes beside it; ValueError if it is not in
-        use."""
+        """Free a piece and merge it with holes beside it; ValueError if it is not in use."""
         if address not in self.used_pieces:
             raise ValueError(f"address {address}: no piece in use starts there")
         size = self.used_pieces.pop(address)
@@ -95,42 +92,34 @@ class FirstFitAllocator:
 
 
 class QuickFirstFit(FirstFitAllocator):
-    """The same choices among thousands of holes: memory is cut into stretches, and a search
-    passes over those that are known to have no hole large enough."""
+    """The same choices among thousands of holes: a search goes on where others have ended."""
 
     def __init__(self, slots):
-        """`most[i]`: no hole that begins in stretch i is larger, as far as is known."""
+        """`passed[size]` is an address before which every hole is smaller than `size`."""
         super().__init__(slots)
-        self.stretch = -(-slots // 128)
-        self.most = [slots] * 129  # the last for what is left at the end of memory: nothing
+        self.passed = {}
 
     def choose(self, size):
-        """As `FirstFitAllocator.choose`; what is left of the hole may be in another stretch."""
-        for i, most in enumerate(self.most):
-            if most >= size:
-                first = bisect(self.holes, (i * self.stretch,))
-                after = bisect(self.holes, ((i + 1) * self.stretch,))
-                sizes = [length for _, length in self.holes[first:after]]
-                self.most[i] = max(sizes, default=0)
-                if self.most[i] >= size:
-                    place = next(j for j, length in enumerate(sizes, first) if length >= size)
-                    self.most[(self.holes[place][0] + size) // self.stretch] = self.slots
-                    return place
-        return None
+        """As `FirstFitAllocator.choose`."""
+        start = max((a for n, a in self.passed.items() if n <= size), default=0)
+        left = range(bisect(self.holes, (start,)), len(self.holes))
+        place = next((i for i in left if self.holes[i][1] >= size), None)
+        reached = self.slots if place is None else self.holes[place][0]
+        self.passed = {n: a for n, a in self.passed.items() if n < size or a > reached}
+        self.passed[size] = reached
+        return place
 
     def release(self, address):
-        """As `FirstFitAllocator.release`; the hole may be the largest in its stretch."""
+        """As `FirstFitAllocator.release`; the hole may be large enough for any size."""
         super().release(address)
-        start, _ = self.holes[bisect(self.holes, (address, self.slots)) - 1]
-        self.most[start // self.stretch] = self.slots
+        self.passed = {}
 
 
 def account(slots, asked, final, used):
     """How many slots are in each of STATES: they sum to `slots`, arrays too.
 
-    Used: holds a token. Reserved: will be used; `final`, the tokens the running requests
-    end with, is known only in hindsight. Internal: asked for, never used. External: the
-    rest, holes and rounding; while nobody waits, that is plain free memory.
+    Used: holds a token. Reserved: will be used; `final`, tokens at the requests' ends, is
+    hindsight. Internal: asked for, never used. External: the rest, or free if nobody waits.
     """
     return used, final - used, asked - final, slots - asked
 

@@ -10,8 +10,7 @@ class PagePool:
     """A fixed number of pages, each free or held by `ref_count(page)` block tables."""
 
     def __init__(self, total_pages, page_size=16):
-        """All pages free; `page_size` is in tokens (16: vLLM's default). ValueError
-        unless both are positive whole numbers."""
+        """All pages free; `page_size` is in tokens (16: vLLM's default); both are positive."""
         self.total_pages = positive_int("total_pages", total_pages)
         self.page_size = positive_int("page_size", page_size)
         self._free = list(range(self.total_pages))[::-1]  # a stack: last freed, first taken
@@ -58,9 +57,8 @@ class PagePool:
             self._put_back(page)
 
     def cow_copy(self, page):
-        """A page its holder may write: the same one if nobody else holds it, else a new
-        one, allocated before the old is let go. Contents are the caller's to copy.
-        ValueError if the page is free, OutOfPages if there is no room for the copy."""
+        """A page its holder may write: the same if nobody else holds it, else a new one, whose
+        contents are the caller's to copy. ValueError if it is free, OutOfPages without room."""
         count = self._held(page)
         if count == 1:
             return page
@@ -147,8 +145,6 @@ def paged_utilisation(lengths, page_size):
     ValueError if there are none or one is not positive."""
     page_size = positive_int("page_size", page_size)
     lengths = positive_ints("lengths", lengths)
-    if hasattr(lengths, "sum"):
-        pages = pages_for(lengths, page_size)
-    else:
-        pages = [pages_for(n, page_size) for n in lengths]
+    array = hasattr(lengths, "sum")
+    pages = pages_for(lengths, page_size) if array else [pages_for(n, page_size) for n in lengths]
     return total(lengths) / (page_size * total(pages))

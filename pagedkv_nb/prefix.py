@@ -24,11 +24,8 @@ def page_keys(tokens, page_size):
 
 
 class PrefixPool(PagePool):
-    """A pool in which a full page can be remembered, and found after its holders left.
-
-    Free pages without a key are `_free`, a stack; those with one are `_idle`, a queue. Both
-    count as free, and the queue is taken from only when the stack is empty.
-    """
+    """A pool in which a full page can be remembered, and found after its holders left. Free
+    pages without a key are `_free`, a stack; then come those with one, `_idle`, a queue."""
 
     def __init__(self, total_pages, page_size=16):
         """All pages free and none remembered; else as `PagePool`."""
@@ -52,8 +49,8 @@ class PrefixPool(PagePool):
         return self._key_of.get(page)
 
     def find(self, keys):
-        """The pages that hold the longest known beginning of `keys`; changes nothing. A page
-        may be idle: `share` holds it, and until then it may be taken."""
+        """The pages that hold the longest known beginning of `keys`. One may be idle, and be
+        taken until `share` holds it."""
         found = []
         for key in keys:
             if key not in self._pages_of:
@@ -62,14 +59,12 @@ class PrefixPool(PagePool):
         return found
 
     def remember(self, page, key):
-        """Let a page in use be found by `key`, a second time if need be, and after the pages
-        that hold the same already. ValueError if it is free or has another key."""
+        """Let a page in use be found by `key`, after pages that hold the same already.
+        ValueError if it is free or has another key."""
         self._held(page)  # or it says why not
         if self._key_of.get(page, key) != key:
             raise ValueError(f"page {page}: it is remembered by another key")
-        if key not in self._pages_of:
-            self._pages_of[key] = OrderedDict()
-        self._pages_of[key][page] = None
+        self._pages_of.setdefault(key, {})[page] = None
         self._key_of[page] = key
 
     def room_beside(self, pages):
@@ -77,8 +72,7 @@ class PrefixPool(PagePool):
         return self.n_free - sum(page in self._idle for page in pages)
 
     def share(self, page):
-        """Add a holder to a page in use, or the first to an idle one that is remembered;
-        ValueError for any other free page."""
+        """Add a holder to a page in use or idle; ValueError for any other free page."""
         if page in self._idle:
             del self._idle[page]
             self._ref_counts[page] = 1
@@ -125,10 +119,7 @@ class PrefixPool(PagePool):
 
 
 class PrefixRequest(PagedRequest):
-    """A sequence that looks for the pages of its beginning before it takes new ones.
-
-    `n_found` is how many tokens of the prompt were not computed again.
-    """
+    """A sequence that looks for pages of its beginning first: `n_found` tokens are there."""
 
     def __init__(self, pool, n_tokens, keys=(), name=""):
         """A request with its whole prompt: at least one token is computed, so the page of
@@ -146,25 +137,20 @@ class PrefixRequest(PagedRequest):
             pool.share(page)
         self._table = found + [pool.allocate() for _ in range(n_new)]
         self.n_tokens, self.n_found = n_tokens, len(found) * pool.page_size
-        self._remember(len(found), keys[len(found):])
+        for page, key in zip(self._table[len(found):], keys[len(found):]):
+            pool.remember(page, key)
 
     def append(self, n_tokens=1, keys=()):
         """As `PagedRequest.append`; `keys` are those of the pages that it fills, or of all
         full pages of the request. ValueError for another number of keys."""
         full = self.n_tokens // self.pool.page_size
         total = (self.n_tokens + index(n_tokens)) // self.pool.page_size
-        keys = list(keys)
-        if len(keys) == total:
-            keys = keys[full:]
+        keys = keys[full:] if len(keys) == total else keys
         keys = self._fitting(keys, max(0, total - full))
         moved = super().append(n_tokens)
-        self._remember(full, keys)
-        return moved
-
-    def _remember(self, first, keys):
-        """Remember the pages from block `first` on."""
-        for page, key in zip(self._table[first:], keys):
+        for page, key in zip(self._table[full:], keys):
             self.pool.remember(page, key)
+        return moved
 
     @staticmethod
     def _fitting(keys, full):
