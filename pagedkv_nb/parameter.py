@@ -4,12 +4,12 @@ from numbers import Integral, Real
 
 
 def shown(name, value):
-    """`name=value` for an error, cut if it is long."""
+    """`name=value` for an error, cut in its middle if it is long."""
     try:
         text = repr(value)
     except ValueError:  # Python writes no number of so many digits
         text = "a number of thousands of digits"
-    return f"{name}={text if len(text) <= 80 else text[:77] + '...'}"
+    return f"{name}={text if len(text) <= 160 else text[:117] + '...' + text[-40:]}"
 
 
 def positive_int(name, value, most=None, least=1, why=""):
@@ -23,12 +23,12 @@ def positive_int(name, value, most=None, least=1, why=""):
 
 def positive_ints(name, values, most=None):
     """The values as ints, an array as int64; ValueError if there are none, or by the first bad."""
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or len(values) == 0:
-        raise ValueError(f"{shown(name, values)}: must be a list of at least one whole number")
-    if getattr(getattr(values, "dtype", None), "kind", "") in ("i", "u") and values.ndim == 1:
-        if values.min() >= 1 and (most is None or values.max() <= most):
+    if getattr(getattr(values, "dtype", None), "kind", "") == "i" and values.ndim == 1:
+        if len(values) and values.min() >= 1 and (most is None or values.max() <= most):
             return values.astype("int64")
     values = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(values, (list, tuple, range)) or not values:
+        raise ValueError(f"{shown(name, values)}: must be a list of at least one whole number")
     return [positive_int(f"{name}[{i}]", value, most) for i, value in enumerate(values)]
 
 
@@ -37,11 +37,11 @@ def total(values):
     return int(values.sum()) if hasattr(values, "sum") else sum(values)
 
 
-def number(name, value, least=0.0, most=float("inf")):
+def number(name, value, least=0.0, most=1e308):
     """The value as a float; ValueError unless it is a finite number from `least` to `most`."""
     real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not least <= value <= most or value == float("inf"):
-        upper = "" if most == float("inf") else f" and at most {most:g}"
+    if not real or not least <= value <= most:
+        upper = "" if most == 1e308 else f" and at most {most:g}"
         raise ValueError(f"{shown(name, value)}: must be a number, at least {least:g}{upper}")
     return float(value)
 

@@ -33,7 +33,7 @@ class LanguageModel:
     def load(cls, path=""):
         """The model in a GGUF file; without a path the one that `make model` fetches.
         ValueError in one line if it is missing, damaged, or not llama-like."""
-        problem = f"{shown('model_path', str(path))}: "
+        problem = f"{shown('model_path', path)}: "
         if not isinstance(path, str | Path) or not isfile(path or FILE):
             raise ValueError(f"{problem}no file; `make model` fetches the study's model")
         try:

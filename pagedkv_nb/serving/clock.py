@@ -39,7 +39,7 @@ class Clock:
         """The model's weights and cache on so many equal GPUs, whose bandwidths and flops
         add up: talk between them takes no time here. 0 is the GPU's own in gpus.csv;
         ValueError if that or the model's parameters are unknown."""
-        gpus = positive_int("n_gpus", n_gpus)
+        gpus = positive_int("n_gpus", n_gpus, most=1024)
         bandwidth, flops = speed(gpu, bandwidth_gb_s, tflops)
         if not model.params_billion > 0:
             raise ValueError(f"model={model.name!r}: must be one whose number of parameters is "

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..facts import stored_rows
 from ..files import json_of, text_of
+from ..parameter import shown
 from .config import Fields, model_shape
 from .scheme import cache_dtype, said_scheme, scheme_of
 from .weights import image_tower, parameter_fields, weight_fields, weight_parts
@@ -19,8 +20,8 @@ def read_config(path):
     """The fields of a `Model` from a config.json, or from a folder that has one."""
     file = Path(path).expanduser()
     file = file / "config.json" if file.is_dir() else file
-    called = file.resolve().parent.name if file.name == "config.json" else file.stem
     config = text_part(path, read_object(path, file))
+    called = file.resolve().parent.name if file.name == "config.json" else file.stem
     shape, total = model_shape(config), total_size(path, file)
     told = {"name": called, "family": config.get("model_type", ""), **shape,
             "image_tower": image_tower(config)[1], **told_weights(config, shape, file, called)}
@@ -42,7 +43,7 @@ def told_weights(config, shape, file, called):
         return told | weight_fields(config, parts, sizes, scheme_of(config, quantisation))
     except (ValueError, *BROKEN) as error:
         broken = "" if isinstance(error, ValueError) else "its fields of weights are damaged: "
-        why = str(error).removeprefix(f"model={config.path!r}: ")
+        why = str(error).removeprefix(f"{shown('model', config.path)}: ")
         return told | {"unknown_weights": broken + why[:200]}
 
 
@@ -68,9 +69,9 @@ def read_object(path, file):
         close = get_close_matches(file.name, stored_rows("models"), 1)
         reason += f"; did you mean {close[0]}?" if close else ""
         beside = "" if Path(path).name == file.name or close else f"{file.name}: "
-        raise ValueError(f"model={str(path)!r}: {beside}cannot be read as JSON: {reason}") from None
+        raise ValueError(f"{shown('model', path)}: {beside}cannot be read as JSON: {reason}") from None
     if not isinstance(found, dict):
-        raise ValueError(f"model={str(path)!r}: must hold a JSON object, as {file.name} does")
+        raise ValueError(f"{shown('model', path)}: must hold a JSON object, as {file.name} does")
     return found
 
 
@@ -93,6 +94,6 @@ def total_size(path, file):
     total = read_object(index, index).get("metadata")
     total = total.get("total_size") if isinstance(total, dict) else None
     if type(total) not in (int, float) or not 0 < total < 2**60:
-        raise ValueError(f"model={str(path)!r}: {index.name}: its metadata.total_size "
+        raise ValueError(f"{shown('model', path)}: {index.name}: its metadata.total_size "
                          "must be a number of bytes")
     return int(total)

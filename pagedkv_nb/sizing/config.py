@@ -5,6 +5,7 @@ understood is refused by the name of its field."""
 from fnmatch import fnmatchcase
 
 from ..facts import facts
+from ..parameter import shown
 from .heads import head_fields, index_fields, state_sizes
 
 MEANINGS = facts("config_fields").set_index("field")["meaning"].to_dict()
@@ -31,7 +32,7 @@ class Fields(dict):
         """ValueError of one line, with the value of the field, unless a condition holds."""
         if not condition:
             value = repr(self[field])[:60] if field in self else "missing"
-            raise ValueError(f"model={self.path!r}: {field}: {value}: {why}")
+            raise ValueError(f"{shown('model', self.path)}: {field}: {value}: {why}")
 
     def whole(self, meaning, default=None, least=1):
         """The number of the first field of a meaning, or what the family takes, or a default."""

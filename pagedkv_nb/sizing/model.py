@@ -62,9 +62,10 @@ class Model:
         ("Qwen3-14B-AWQ"), a bare shape "LAYERSxKV_HEADSxHEAD_DIM", or the path of a
         config.json or of a folder that has one; ValueError in one line says what is wrong or
         lists the known names."""
-        parts, known = str(name).split("x"), list(stored_rows("models"))
+        known = list(stored_rows("models"))
+        parts = (name if isinstance(name, str) else choice("model", name, known)).split("x")
         if len(parts) == 3 and all(part.isdecimal() for part in parts):
-            return cls(name, *(positive_int("model", int(part[:10])) for part in parts))
+            return cls(name, *(positive_int("model", int(part[:10]), 10**6) for part in parts))
         base, scheme = named_scheme(name, known)
         if name not in known and is_path(name, base in known):
             return cls(**read_config(name))
@@ -151,7 +152,7 @@ def whole_numbers(text):
 def is_path(name, known):
     """Whether a name is that of a file or folder, or meant as one unless it is known."""
     try:
-        meant = not known and (name.endswith(".json") or "/" in name)
-        return meant or Path(name).expanduser().exists()
-    except (AttributeError, TypeError, OSError, ValueError, RuntimeError):  # no name of a file
+        there = Path(name).expanduser().exists()
+        return there or not known and (name.endswith(".json") or "/" in name)
+    except (OSError, ValueError, RuntimeError):  # no name of a file
         return False

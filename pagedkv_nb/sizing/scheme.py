@@ -37,7 +37,7 @@ def said_scheme(name):
 def named_scheme(name, known):
     """(model, scheme) of a name such as "Qwen/Qwen3-14B-AWQ": one of the known names and a
     scheme or ""; the name itself if it is not understood."""
-    whole, understood = str(name).rsplit("/", 1)[-1].lower(), BESIDE.union(*WORDS.values())
+    whole, understood = name.rsplit("/", 1)[-1].lower(), BESIDE.union(*WORDS.values())
     for short, model in product((whole, FILLERS.sub("", whole)), sorted(known, key=len)[::-1]):
         if (short + "-").startswith(model.lower() + "-"):
             rest = [word for word in re.split(r"[-. ]", short[len(model) + 1:]) if word]

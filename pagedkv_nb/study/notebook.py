@@ -29,7 +29,7 @@ class Figures:
         """Only show if `folder` is empty; ValueError if it cannot be a folder."""
         try:
             place = Path(folder).expanduser()
-            possible = place.is_dir() or not place.exists()
+            possible = place.resolve().is_dir() or not place.exists()
         except (OSError, RuntimeError, TypeError, ValueError):  # too long, no text, a null byte
             possible = False
         if not isinstance(folder, str) or not possible:

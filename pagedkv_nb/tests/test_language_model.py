@@ -115,7 +115,7 @@ def refused(path):
     """What loading a file says, once it is seen to be one line that names the file."""
     with pytest.raises(ValueError) as told:
         LanguageModel.load(path)
-    assert str(told.value).startswith(shown("model_path", str(path))) and "\n" not in str(told.value)
+    assert str(told.value).startswith(shown("model_path", path)) and "\n" not in str(told.value)
     return str(told.value)
 
 

@@ -3,11 +3,17 @@ its own name, before anything is computed."""
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import papermill
 import pytest
 
 from pagedkv_nb.generation import LanguageModel
+from pagedkv_nb.parameter import number, positive_ints, shown
+from pagedkv_nb.serving import Clock
 from pagedkv_nb.sizing import Model
+from pagedkv_nb.study.notebook import Figures
+from pagedkv_nb.study.parameters import check_sweep
+from pagedkv_nb.traffic import read_prompts, read_workload
 
 from .test_notebooks import PATHS, check
 
@@ -32,3 +38,49 @@ def test_an_odd_value_works_or_is_one_line(path, name, tmp_path, monkeypatch):
             named = re.match(r"(\w+)(\[\d+\])?=", told)  # a value may make another one wrong
             assert named and (path, named[1]) in PARAMETERS, (name, str(value)[:80], told[:200])
             assert "\n" not in told and len(told) < 1200, (name, str(value)[:80], told[:200])
+
+
+READERS = {"model": Model.named, "workload": lambda name: read_workload(name, 1, None), "trace": read_prompts,
+           "model_path": LanguageModel.load, "figures_dir": Figures}
+
+
+@pytest.mark.parametrize("parameter", READERS)
+def test_what_names_no_file_is_one_short_line(parameter, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for value in (10**5000, [10**5000], np.array(3), np.array([1, 2]), 5000 * "9" + "x1x1", "a\0/config.json",
+                  2500 * "/x" + "/config.json", 5000 * "x" + ".csv", 2000 * "ü" + ".json"):
+        with pytest.raises(ValueError) as error:
+            READERS[parameter](value)
+        told = str(error.value)
+        assert told.startswith(f"{parameter}=") and "\n" not in told and len(told) < 1100, told[:200]
+
+
+def test_a_link_to_itself_is_no_config(tmp_path):
+    (tmp_path / "config.json").symlink_to("config.json")
+    for path in (tmp_path, tmp_path / "config.json"):
+        with pytest.raises(ValueError, match="^model=.*Too many levels of symbolic links"):
+            Model.named(str(path))
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: positive_ints("x", np.array(3)), "x=3: must be a list of at least one whole number"),
+    (lambda: positive_ints("x", np.array([])), "x=[]: must be a list"),
+    (lambda: positive_ints("x", {1, 2}), "x={1, 2}: must be a list"),
+    (lambda: positive_ints("x", {1: 2}), "x={1: 2}: must be a list"),
+    (lambda: positive_ints("x", np.array([2**63], "uint64"), 10), f"x[0]={2**63}: must be a whole number"),
+    (lambda: number("x", 10**400), f"x=1{116 * '0'}...{40 * '0'}: must be a number, at least 0"),
+    (lambda: Model.named("1000001x1x1"), "model=1000001: must be a whole number, at least 1 and at most 1,000,000"),
+    (lambda: Model.named("12345678901x1x1"), "model=1234567890: must be a whole number"),
+    (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 10**400), "n_gpus=1"),
+    (lambda: Figures("\ud800"), "figures_dir='\\ud800': must be a folder"),
+    (lambda: check_sweep([1], 2048, 16, 2, np.array([1])), "iterations=array([1]): must be a whole number"),
+    (lambda: check_sweep([1], 2048, 16, 2, 999), "iterations=999: must be a whole number, at least 1000")])
+def test_an_odd_number_or_list_is_one_line(call, message):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert str(error.value).startswith(message)
+
+
+def test_what_is_long_is_cut_in_its_middle():
+    assert shown("x", "a" * 158) == f"x='{158 * 'a'}'"
+    assert shown("x", "a" * 100 + "b" * 100) == f"x='{100 * 'a'}{16 * 'b'}...{39 * 'b'}'"

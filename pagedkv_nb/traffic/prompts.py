@@ -50,13 +50,11 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
     zipped or not. `timestamp` is in ms (absent: a second apart). ValueError in one line
     says what is wrong."""
     page_size = positive_int("page_size", page_size)
-    if trace in SHIPPED:
-        return shipped(trace, page_size)
     problem = f"{shown('trace', trace)}: "
-    if not isinstance(trace, str) or not format_of(trace):
+    if not isinstance(trace, str) or trace not in SHIPPED and not format_of(trace):
         raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv, .jsonl or "
                          ".json file with hash_ids, tokens or text")
-    return own(trace, page_size, problem)
+    return shipped(trace, page_size) if trace in SHIPPED else own(trace, page_size, problem)
 
 
 def read_traces(trace, page_size=TOKENS_PER_ID):

@@ -14,8 +14,8 @@ MOST_TOKENS = 10**9  # of a prompt or an output
 
 def format_of(name):
     """What the name of a file we read, zipped or not, says is inside: csv or json; else None."""
-    suffix = Path(str(name).removesuffix(".gz")).suffix.lower()
-    return {".csv": "csv", ".jsonl": "json", ".json": "json"}.get(suffix)
+    name = str(name).removesuffix(".gz") if isinstance(name, str | Path) else ""
+    return {".csv": "csv", ".jsonl": "json", ".json": "json"}.get(Path(name).suffix.lower())
 
 
 def read_table(path, problem, wanted, opened=lambda record: record):

@@ -2,6 +2,7 @@
 import numpy as np
 import pandas as pd
 
+from ..parameter import shown
 from .table import MOST_TOKENS, floats, read_table
 
 # Columns of prompt, output and arrival, and the arrival's unit in seconds, as the world writes
@@ -23,7 +24,7 @@ USAGE = (("usage",), ("response", "body", "usage"), ("response", "usage"), ("bod
 def read_columns(path):
     """(prompt, output, arrival_s or None) of a trace as arrays; ValueError in one line names
     the file, and the row (from 1, below a header) and column or what is missing."""
-    problem = f"workload={str(path)!r}: "
+    problem = f"{shown('workload', str(path))}: "
     table = read_table(path, problem, lambda columns: known_columns(columns)[0], usage_of)
     columns, unit = known_columns(table)
     rows = pd.DataFrame({column: one_after_another(table[column]) for column in columns})
@@ -74,8 +75,8 @@ def token_counts(column, problem):
     bad = ~((numbers >= 0) & (numbers <= MOST_TOKENS) & (numbers % 1 == 0))
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        shown = " ".join(str(column.iloc[row]).split())[:40]  # it may be a whole prompt
-        raise ValueError(f"{problem}row {row + 1}, {column.name}={shown}: must be a whole "
+        given = " ".join(str(column.iloc[row]).split())[:40]  # it may be a whole prompt
+        raise ValueError(f"{problem}row {row + 1}, {column.name}={given}: must be a whole "
                          f"number, not negative, at most {MOST_TOKENS:,}")
     return np.maximum(1, numbers.to_numpy()).astype(int)
 
