@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from pagedkv_nb.generation import Generator, LanguageModel
-from pagedkv_nb.generation.language_model import FILE
+from pagedkv_nb.generation.language_model import FILE, shape_of
 from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool
 from pagedkv_nb.parameter import shown
 
@@ -109,6 +109,13 @@ def test_a_model_read_from_a_file_writes_the_same(tmp_path):
     tokens = model.encode("ab c12<|im_end|>")
     assert [TOKENS[i] for i in tokens] == ["ab", "Ġ", "c", "1", "2", "<|im_end|>"]
     assert model.decode(tokens) == "ab c12<|im_end|>"
+
+
+def test_heads_that_a_file_does_not_tell_are_as_many_and_as_wide_as_can_be():
+    said = {"attention.head_count": 4, "embedding_length": 24, "block_count": 2, "context_length": 64,
+            "feed_forward_length": 8}
+    shape = shape_of({f"llama.{key}": n for key, n in said.items()} | {"vocab_size": 40}, "x", 0)
+    assert (shape.kv_heads, shape.head_dim) == (4, 6)
 
 
 def refused(path):
