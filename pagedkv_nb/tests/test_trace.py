@@ -34,6 +34,7 @@ def lines(*records):
     ("anthropic.csv", "input_tokens,output_tokens\n3,5\n70,1\n"),
     ("vllm.csv", "num_prompt_tokens,num_output_tokens\n3,5\n70,1\n"),
     ("both.csv", "prompt,output,prompt_tokens,completion_tokens\nWhy?,So.,3,5\nHow?,x,70,1\n"),
+    ("half.csv", "prompt_tokens,input_tokens,output_tokens\n9,3,5\n9,70,1\n"),
     ("bom.csv", "\ufeffprompt,output\n3,5\n70,1\n"), ("crlf.csv", "prompt,output\r\n3,5\r\n70,1\r\n"),
     ("semicolons.csv", "prompt;output\n3;5\n70;1\n"), ("tabs.csv", "prompt\toutput\n3\t5\n70\t1\n"),
     ("quotes.csv", '"prompt","output"\n"3","5"\n"70","1"\n'),
@@ -154,6 +155,7 @@ def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
 
 @pytest.mark.parametrize("name, content, message", [
     ("a.csv", b"a,b,c\n1,2,3\n", "columns ContextTokens,GeneratedTokens or .*; found: a, b, c$"),
+    ("a.csv", b"prompt\n5\n", "and columns .*; found: prompt$"),
     ("a.csv", b"prompt,output\n", "at least one row"), ("a.csv", b"\n\n", "it is empty"),
     ("a.csv", b"", "it is empty"), ("a.csv.gz", gzip.compress(b"", mtime=0), "it is empty"),
     ("a.csv", b"prompt,output\n1,2\n3,nan\n", r"row 2, output=nan: must be a whole"),
