@@ -75,8 +75,11 @@ class Generator:
             self.step()
 
     def step(self):
-        """One iteration: make room, admit, compute one batch, choose, let go. Who is admitted
-        is read at once: a page that can be found must hold what its key says."""
+        """One iteration: make room, admit, compute one batch, choose, let go; if nobody asks,
+        nothing. Who is admitted is read at once: a page that can be found must hold what its
+        key says."""
+        if not (self.waiting or self.running):
+            return
         self._make_room()
         while self.waiting and self._admit(self.waiting[0]):
             self.running.append(self.waiting.popleft())

@@ -46,7 +46,7 @@ class Deployment:
         name, weights, have = self.model.name, self.weight_bytes, self.offered_bytes
         if not weights:
             why = self.model.unknown_weights or "its weights are not known"
-            raise ValueError(f"model={name!r}: {why}; set weights_gib")
+            raise ValueError(f"model={name!r}: {why}; name another model or set weights_gib")
         if weights >= have:
             raise ValueError(
                 f"model={name!r}: its weights take {weights / GIB:.1f} GiB, {self.n_gpus} x "

@@ -21,6 +21,15 @@ def check_memory(memory_slots, max_seq_len):
     positive_int("max_seq_len", max_seq_len, most=1 << slots.bit_length() - 1)
 
 
+def check_iterations(iterations, requests, memory_slots):
+    """ValueError for fewer than 5,000 steps, or if more than a million requests are served."""
+    most = 1e6 * requests.lengths.mean() * requests.output.mean()  # slots x iterations
+    positive_int("memory_slots", memory_slots, int(most / 5000),
+                 why="a million requests in 5,000 iterations")
+    positive_int("iterations", iterations, int(min(1e6, most / memory_slots)), 5000,
+                 why="a million requests")
+
+
 def pool_for(token_counts, total_pages, page_size):
     """An empty pool with pages for requests of so many tokens, and one token more of each."""
     size = positive_int("page_size", page_size, most=4096)

@@ -201,6 +201,16 @@ def test_a_beam_search_that_fails_leaves_no_page_behind():
         assert pool.n_free == 11
 
 
+@POOLS
+def test_an_idle_generator_does_nothing(kind):
+    generator = Generator(MODEL, cache_for(MODEL, kind(10, 4)))
+    generator.step()
+    assert not generator.history and generator.pool.n_free == 10
+    generator.add(prompt(4), limit=3)
+    generator.run()
+    assert len(generator.history) == 3 and generator.step() is None and len(generator.history) == 3
+
+
 @pytest.mark.parametrize("wrong", [{"prompt": []}, {"limit": 0}, {"n": 0}, {"temperature": -1}, {"limit": 38},
                                    {"prompt": prompt(40)}, {"temperature": float("nan")}, {"limit": 2.5}])
 def test_what_cannot_be_answered_is_not_queued(wrong):

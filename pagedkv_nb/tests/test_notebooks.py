@@ -235,6 +235,23 @@ def test_a_number_of_thousands_of_digits_is_no_name(number, name):
         check(path, **{name: 10**5000})
 
 
+def test_a_bare_shape_is_a_model_once_its_weights_are_told():
+    path = next(p for p in PATHS if p.stem.startswith("01"))
+    with pytest.raises(ValueError, match="^model='32x32x128': .* name another model or set weights_gib$"):
+        check(path, model="32x32x128")
+    told = check(path, model="32x32x128", weights_gib=12.55)["deployment"]
+    assert told.token_slots() == pytest.approx(check(path)["deployment"].token_slots(), rel=0.02)
+
+
+@pytest.mark.parametrize("number", ["02", "09"])
+def test_steps_that_serve_over_a_million_requests_are_refused_before_they_run(number):
+    path = next(p for p in PATHS if p.stem.startswith(number))
+    for name, values in (("memory_slots", {"memory_slots": 10**7, "max_seq_len": 200}),
+                         ("memory_slots", {"max_seq_len": 5}), ("iterations", {"memory_slots": 5 * 10**6})):
+        with pytest.raises(ValueError, match=rf"^{name}=.* at most [\d,]+ \(a million requests"):
+            check(path, **{"iterations": 10**6} | values)
+
+
 def test_a_limit_that_nobody_has_set_is_what_the_memory_can_hold():
     path = next(p for p in PATHS if p.stem.startswith("05"))
     small = {"model": "Llama-3.1-8B", "gpu": "L4-24GB"}  # the model accepts 131,072 tokens
