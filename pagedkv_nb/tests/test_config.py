@@ -278,7 +278,7 @@ def test_weights_at_the_bits_of_the_config(tmp_path):
                         ({"quant_method": "gptq"}, "bits=None"), ("damaged", "must be an object")):
         model = Model.named(written(tmp_path, LLAMA | {"quantization_config": told}))
         assert (model.checkpoint_bytes, model.kv_bytes_per_token()) == (0, 131072)
-        with pytest.raises(ValueError, match=f"{field}.*; set weights_gib"):
+        with pytest.raises(ValueError, match=f"{field}.*; name another model or set weights_gib"):
             Deployment(model, "H100-80GB")
 
 

@@ -211,7 +211,7 @@ def test_what_is_not_known_is_one_line_and_never_16_bits(tmp_path, field, told):
         Deployment(model, "H100-80GB")
     message = str(error.value)
     assert field in message and message.startswith("model='Small': ")
-    assert message.endswith("; set weights_gib") and "\n" not in message and len(message) < 300
+    assert message.endswith("; name another model or set weights_gib") and "\n" not in message and len(message) < 300
     assert Deployment(model, "H100-80GB", weights_gib=1.0).token_slots() > 0
 
 
@@ -320,7 +320,7 @@ def test_bytes_by_name(name):
 def test_a_name_whose_bytes_are_not_known(name):
     assert Model.named(name).kv_bytes_per_token() > 0
     with pytest.raises(ValueError, match=f"^model='{name}': the bytes of its weights as .* are "
-                                         "not known; set weights_gib$"):
+                                         "not known; name another model or set weights_gib$"):
         Deployment(Model.named(name), "H100-80GB", 8)
     assert Deployment(Model.named(name), "H100-80GB", 8, weights_gib=20.0).token_slots() > 0
 

@@ -362,7 +362,7 @@ def test_unknown_weights_are_unknown_on_many_gpus_too(tmp_path):
     (tmp_path / "Latent-NVFP4" / "config.json").write_text(json.dumps(config))
     model = Model.named(str(tmp_path / "Latent-NVFP4"))
     for n_gpus in (1, 2, 8):
-        with pytest.raises(ValueError, match="the name says nvfp4.*; set weights_gib"):
+        with pytest.raises(ValueError, match="the name says nvfp4.*; name another model or set weights_gib"):
             Deployment(model, "H100-80GB", n_gpus)
-    with pytest.raises(ValueError, match="; set weights_gib"):
+    with pytest.raises(ValueError, match="; name another model or set weights_gib"):
         Deployment(replace(model, copied_bytes=10**6), "H100-80GB", 2)
