@@ -75,9 +75,8 @@ class Generator:
             self.step()
 
     def step(self):
-        """One iteration: make room, admit, compute one batch, choose, let go; if nobody asks,
-        nothing. Who is admitted is read at once: a page that can be found must hold what its
-        key says."""
+        """An iteration, if anyone asks: make room, admit, compute one batch, choose, let go. Who is
+        admitted is read at once: a page that can be found must hold what its key says."""
         if not (self.waiting or self.running):
             return
         self._make_room()

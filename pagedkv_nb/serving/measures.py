@@ -45,11 +45,10 @@ def throughput_of(server, clock, drop=0.2):
 
 def means_between(server, start_s, end_s):
     """Of a timed run from one second to another: means over time of the requests at once and
-    of the states as shares of the memory (0..1)."""
-    ends, seconds = np.cumsum(server.iteration_s), np.array(server.iteration_s)
-    inside = (ends > start_s) & (ends <= end_s)
-    table = accounts(server)[inside]
-    means = dict(zip(table, np.average(table, axis=0, weights=seconds[inside])))
+    of the states as shares of the memory (0..1); in idle seconds all are 0."""
+    ends, seconds = np.array(server.ends_s), np.array(server.iteration_s)
+    weights = seconds * ((ends > start_s) & (ends <= end_s)) / (end_s - start_s)
+    means = accounts(server).mul(weights, axis=0).sum()
     return {"requests_at_once": means["running"],
             **{name: means[name] / server.memory.slots for name in STATES}}
 

@@ -16,8 +16,8 @@ class TimedServer(Server):
         super().__init__(memory, workload, arrivals=())
         self.clock, self.now_s = clock, 0.0
         self.arrival_s = in_order(arrival_s)
-        self.check_work("requests", len(self.arrival_s))
-        self.iteration_s = []
+        self.check_work("requests that arrive", len(self.arrival_s))
+        self.iteration_s, self.ends_s = [], []
         self.times_s = []  # of each request: arrival, first token, end
 
     def step(self):
@@ -51,6 +51,7 @@ class TimedServer(Server):
             seconds = self.clock.seconds(computed, tokens, running)
             self.iteration_s.append(seconds)
             self.now_s += seconds
+            self.ends_s.append(self.now_s)
             if self._someone_comes():
                 return passed
         return len(used)

@@ -27,7 +27,7 @@ class Engine(SimpleNamespace):
             return self.default_usable
         rows = facts("sglang_reserves").query("engine == @self.name and below_gib > @card_gib")
         kept_mib = rows["fixed_mib"].iloc[0] + n_gpus * rows["per_gpu_mib"].iloc[0]
-        return 1 - kept_mib / (card_gib * 1024)
+        return max(0, 1 - kept_mib / (card_gib * 1024))
 
     def load(self, gpu, card_gib, longest):
         """The batch of the start-up's profiling run: (requests, tokens). A GB10 does not tell

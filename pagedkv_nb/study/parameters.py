@@ -24,10 +24,9 @@ def check_memory(memory_slots, max_seq_len):
 def check_iterations(iterations, requests, memory_slots):
     """ValueError for fewer than 5,000 steps, or if more than a million requests are served."""
     most = 1e6 * requests.lengths.mean() * requests.output.mean()  # slots x iterations
-    positive_int("memory_slots", memory_slots, int(most / 5000),
-                 why="a million requests in 5,000 iterations")
-    positive_int("iterations", iterations, int(min(1e6, most / memory_slots)), 5000,
-                 why="a million requests")
+    why = "a million requests"
+    positive_int("memory_slots", memory_slots, int(most / 5000), 1, f"{why} in 5,000 iterations")
+    positive_int("iterations", iterations, int(min(1e6, most / memory_slots)), 5000, why)
 
 
 def pool_for(token_counts, total_pages, page_size):
@@ -62,8 +61,7 @@ def check_sweep(batch_sizes, max_seq_len, page_size, n_seeds, iterations):
     positive_int("max_seq_len", max_seq_len, 10**9, 2048)
     positive_int("page_size", page_size, 2048)
     positive_int("n_seeds", n_seeds, 10**8 // lengths, 2, "100 million lengths in all")
-    if positive_int("iterations", iterations, 10**6, 0, "0: chosen for you"):
-        positive_int("iterations", iterations, 10**6, 1000, "0: chosen for you")
+    positive_int("iterations", iterations, 3 * 10**5, 1000 if iterations else 0, "0: chosen for you")
 
 
 def longest_request(context_limit, model, slots):
@@ -74,11 +72,14 @@ def longest_request(context_limit, model, slots):
     return min(known, slots)
 
 
-def served(workload, rng, limit, slots, n_gpus):
-    """The requests within a limit; ValueError for GPUs that run over 100,000 of them at once."""
+def served(workload, rng, limit, slots):
+    """The requests within a limit; ValueError if to serve them so many at once takes minutes."""
     requests = read_workload(workload, 20_000, rng).within(limit)
-    most = int(n_gpus * 10**5 * requests.lengths.mean() / slots)
-    positive_int("n_gpus", n_gpus, max(1, most), why="100,000 requests at once")
+    at_once = int(slots / requests.lengths.mean())
+    most = int(min(45_000, 990 * requests.output.mean()))  # 1,000 iterations: a million requests
+    if at_once > most:
+        raise ValueError(f"{shown('workload', workload)}: {slots:,} slots hold {at_once:,} of its "
+                         f"requests, cut at {limit:,} tokens, must be at most {most:,}")
     return requests
 
 

@@ -252,6 +252,15 @@ def test_steps_that_serve_over_a_million_requests_are_refused_before_they_run(nu
             check(path, **{"iterations": 10**6} | values)
 
 
+def test_more_requests_at_once_than_minutes_serve_are_refused(tmp_path):
+    path, trace = next(p for p in PATHS if p.stem.startswith("05")), tmp_path / "short.csv"
+    trace.write_text("prompt,output\n1,1\n")
+    for values in ({"workload": str(trace)}, {"context_limit": 2}, {"model": "Falcon-7B", "gpu": "MI325X-256GB"}):
+        with pytest.raises(ValueError, match=r"^workload='.*': [\d,]+ slots hold [\d,]+ of its requests, cut"):
+            check(path, **values)
+    assert check(path, model="Falcon-7B", gpu="H200-141GB")["slots"] > 14e6
+
+
 def test_a_limit_that_nobody_has_set_is_what_the_memory_can_hold():
     path = next(p for p in PATHS if p.stem.startswith("05"))
     small = {"model": "Llama-3.1-8B", "gpu": "L4-24GB"}  # the model accepts 131,072 tokens

@@ -10,7 +10,7 @@ import pytest
 from pagedkv_nb.generation import LanguageModel
 from pagedkv_nb.parameter import number, positive_ints, shown
 from pagedkv_nb.serving import Clock
-from pagedkv_nb.sizing import Model
+from pagedkv_nb.sizing import Deployment, Model
 from pagedkv_nb.study.notebook import Figures
 from pagedkv_nb.study.parameters import check_sweep
 from pagedkv_nb.traffic import read_prompts, read_workload
@@ -72,8 +72,9 @@ def test_a_link_to_itself_is_no_config(tmp_path):
     (lambda: Model.named("1000001x1x1"), "model=1000001: must be a whole number, at least 1 and at most 1,000,000"),
     (lambda: Model.named("12345678901x1x1"), "model=1234567890: must be a whole number"),
     (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 10**400), "n_gpus=1"),
+    (lambda: Deployment(Model.named("OPT-13B"), "H100-80GB", 1000, engine="sglang-0.5.10"),
+     "model='OPT-13B': its weights take 24.2 GiB, 1000 x H100-80GB with usable=0 has 0.0 GiB"),
     (lambda: Figures("\ud800"), "figures_dir='\\ud800': must be a folder"),
-    (lambda: check_sweep([1], 2048, 16, 2, np.array([1])), "iterations=array([1]): must be a whole number"),
     (lambda: check_sweep([1], 2048, 16, 2, 999), "iterations=999: must be a whole number, at least 1000")])
 def test_an_odd_number_or_list_is_one_line(call, message):
     with pytest.raises(ValueError) as error:

@@ -109,7 +109,7 @@ def test_users_own_traces(tmp_path):
         assert prompts.n_distinct == 1
         assert prompts.seconds == ([0, 1.5] if name[0] in "ab" else [0, 1])
     (tmp_path / "e.jsonl").write_text('{"text": "a\u2028b"}\n{"text": "c\\ud800 d"}')
-    assert read_prompts(str(tmp_path / "e.jsonl"), 4).n_tokens == [2, 2]
+    assert read_prompts(str(tmp_path / "e.jsonl"), 2).n_tokens == [2, 2]
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress(forms["d.csv"].encode()))
     assert read_prompts(str(tmp_path / "d.csv.gz"), 4).keys == prompts.keys
 

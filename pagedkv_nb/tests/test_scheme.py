@@ -256,7 +256,7 @@ def test_a_name_that_speaks_of_a_scheme_without_one(tmp_path, name):
     assert said_scheme(name) == NAMED[name]
     with pytest.raises(ValueError, match=f"quantization_config: missing, but the name says "
                                          f"{NAMED[name]}: put hf_quant_config.json beside .*; "
-                                         "set weights_gib$"):
+                                         "name another model or set weights_gib$"):
         Deployment(written(tmp_path / name), "H100-80GB")
     assert Deployment(written(tmp_path / name), "H100-80GB", weights_gib=1.0).token_slots() > 0
 

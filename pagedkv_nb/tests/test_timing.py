@@ -193,6 +193,10 @@ def test_reports_by_hand():
                      "reserved": (2 + 1) / 32, "internal": 0.0, "external": (0 + 0 + 4 + 4) / 32}
     assert means_between(timed, 2, 4)["requests_at_once"] == 1.0
     assert throughput_of(timed, SECOND, drop=0)["requests_per_s"] == 3 / 4
+    late = TimedServer(POLICIES["oracle"].memory(8, 4), lengths((2, 2)), SECOND, [2.0, 8.0])
+    late.drain()  # it works in seconds 2 to 4 and 8 to 10
+    assert [means_between(late, *window)["requests_at_once"] for window in ((0, 10), (4, 8), (4, 9))] == [0.4, 0, 0.2]
+    assert means_between(late, 8, 10)["used"] == (3 + 4) / 16
     assert throughput_of(timed, SECOND, drop=0.5)["requests_per_s"] == 1 / 2
 
 

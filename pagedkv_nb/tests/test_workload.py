@@ -192,7 +192,7 @@ def test_work_is_refused_before_it_begins():
         served(160, 340, 15_728, 2048).finish(10**5)
     clock = Clock(1, 1, 1, 1, 1)
     memory = POLICIES["paged"].memory(15_728, 2048)
-    with pytest.raises(ValueError, match="^requests=90000: .* at most .*300,000 iterations"):
+    with pytest.raises(ValueError, match="^requests that arrive=90000: .* at most .*300,000 iterations"):
         TimedServer(memory, Workload("w", np.array([160]), np.array([340])), clock, np.zeros(90_000))
 
 

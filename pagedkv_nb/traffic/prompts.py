@@ -54,7 +54,10 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
     if not isinstance(trace, str) or trace not in SHIPPED and not format_of(trace):
         raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv, .jsonl or "
                          ".json file with hash_ids, tokens or text")
-    return shipped(trace, page_size) if trace in SHIPPED else own(trace, page_size, problem)
+    found = shipped(trace, page_size) if trace in SHIPPED else own(trace, page_size, problem)
+    if not found.n_asked:
+        raise ValueError(f"{problem}has no prompt of a full page, page_size={page_size} tokens")
+    return found
 
 
 def read_traces(trace, page_size=TOKENS_PER_ID):

@@ -102,6 +102,6 @@ def poisson_arrivals(rate_per_s, duration_s, rng):
     mean = number("rate_per_s", rate_per_s) * number("duration_s", duration_s)
     times = np.sort(rng.uniform(0, duration_s, rng.poisson(mean) if mean <= 10**5 else 0))
     if not len(times):
-        raise ValueError(f"{shown('rate_per_s', rate_per_s)}: must give at least one request in "
+        raise ValueError(f"{shown('rate_per_s', float(rate_per_s))}: must give at least one request in "
                          f"{duration_s:g} s, and at most {10**5:,}")
     return times
