@@ -1,8 +1,5 @@
-"""Seconds: how long an iteration takes on a GPU that is limited by its memory or its
-arithmetic."""
+"""How many seconds an iteration takes on a GPU limited by its memory or its arithmetic."""
 from dataclasses import dataclass
-
-import numpy as np
 
 from ..facts import fact
 from ..parameter import number, positive_int
@@ -10,12 +7,9 @@ from ..parameter import number, positive_int
 
 @dataclass(frozen=True)
 class Clock:
-    """What an iteration has to read and to compute.
-
-    It reads the weights once and every cached token once, or multiplies every parameter
-    with every token that passes, whichever takes longer; `efficiency` of the published
-    peak is reached. Host time, which no roofline sees, comes on top.
-    """
+    """What an iteration has to read and to compute: the weights and every cached token are read
+    once, or every parameter is multiplied with every token that passes, whichever takes longer;
+    `efficiency` of the published peak is reached. Host time, which no roofline sees, is added."""
 
     weight_bytes: float
     parameters: float  # that each token meets
@@ -36,9 +30,8 @@ class Clock:
 
     @classmethod
     def of(cls, model, gpu, n_gpus=1, bandwidth_gb_s=0.0, tflops=0.0, **settings):
-        """The model's weights and cache on so many equal GPUs, whose bandwidths and flops
-        add up: talk between them takes no time here. 0 is the GPU's own in gpus.csv;
-        ValueError if that or the model's parameters are unknown."""
+        """A model on so many equal GPUs, whose bandwidths and flops add up: talk between them
+        takes no time. 0 is the GPU's own in gpus.csv; ValueError for what is unknown."""
         gpus = positive_int("n_gpus", n_gpus, most=1024)
         bandwidth, flops = speed(gpu, bandwidth_gb_s, tflops)
         if not model.params_billion > 0:
@@ -64,8 +57,7 @@ class Clock:
 
 def speed(gpu, bandwidth_gb_s, tflops):
     """GB/s and fp16 TFLOPS of one GPU: those given, or for 0 those of gpus.csv."""
-    given = (number("bandwidth_gb_s", bandwidth_gb_s, most=1e6),
-             number("tflops", tflops, most=1e6))
+    given = number("bandwidth_gb_s", bandwidth_gb_s, most=1e6), number("tflops", tflops, most=1e6)
     if all(given):
         return given
     try:

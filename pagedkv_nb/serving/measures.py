@@ -15,42 +15,44 @@ def accounts(server, start=0):
     return pd.DataFrame({"running": running, "waiting": waiting, **states, "computed": computed})
 
 
-def steady_state(server, drop=0.2):
-    """Means over a server's iterations after the first share `drop`, in which its memory
-    fills: requests at once, states as shares of the memory (0..1); and per finished request,
-    its preemptions and recomputed tokens."""
+def without_first(server, drop):
+    """The account of a run without its first share `drop` of iterations, in which the memory
+    fills, and the requests that have finished since."""
     start = int(drop * len(server.history))
-    table = accounts(server, start)
-    means = (table.sum() / len(table)).to_dict()
-    done = [r for r in server.finished if r.ends >= start]
+    return accounts(server, start), [r for r in server.finished if r.ends >= start]
+
+
+def shares(server, mean):
+    """Of the mean of an account: requests at once, and states as shares of the memory (0..1)."""
+    return {"requests_at_once": mean["running"],
+            **{name: mean[name] / server.memory.slots for name in STATES}}
+
+
+def steady_state(server, drop=0.2):
+    """Means over iterations, and per finished request its preemptions and recomputed tokens."""
+    account, done = without_first(server, drop)
     per_request = 1 / max(1, len(done))
-    return {"requests_at_once": means["running"],
-            **{name: means[name] / server.memory.slots for name in STATES},
+    return {**shares(server, account.mean()),
             "preemptions_per_request": sum(r.preemptions for r in done) * per_request,
             "recomputed_tokens": sum(r.recomputed_tokens for r in done) * per_request}
 
 
 def throughput_of(server, clock, drop=0.2):
-    """Of a run without its first share `drop` of iterations, if each takes what the clock
-    says: requests a second, requests at once (mean over time), milliseconds an iteration."""
-    start = int(drop * len(server.history))
-    seconds = np.array([clock.seconds(computed, used, running) for
-                        running, _, used, _, _, computed in server.history[start:]])
-    running = np.array([row[0] for row in server.history[start:]])
-    finished = sum(request.ends >= start for request in server.finished)
-    return {"requests_per_s": float(finished / seconds.sum()),
-            "requests_at_once": float((running * seconds).sum() / seconds.sum()),
+    """If each iteration takes what the clock says: requests a second, requests at once (mean
+    over time), milliseconds an iteration."""
+    account, done = without_first(server, drop)
+    rows = account[["computed", "used", "running"]].values.tolist()
+    seconds = np.array([clock.seconds(*row) for row in rows])
+    return {"requests_per_s": float(len(done) / seconds.sum()),
+            "requests_at_once": float(np.average(account["running"], weights=seconds)),
             "iteration_ms": float(1e3 * seconds.mean())}
 
 
 def means_between(server, start_s, end_s):
-    """Of a timed run from one second to another: means over time of the requests at once and
-    of the states as shares of the memory (0..1); in idle seconds all are 0."""
+    """Of a timed run means over time, from one second to another; in idle seconds all are 0."""
     ends, seconds = np.array(server.ends_s), np.array(server.iteration_s)
     weights = seconds * ((ends > start_s) & (ends <= end_s)) / (end_s - start_s)
-    means = accounts(server).mul(weights, axis=0).sum()
-    return {"requests_at_once": means["running"],
-            **{name: means[name] / server.memory.slots for name in STATES}}
+    return shares(server, accounts(server).mul(weights, axis=0).sum())
 
 
 def saturate(memories, workload, n_requests):
@@ -63,12 +65,10 @@ def saturate(memories, workload, n_requests):
 
 
 def latencies(server):
-    """Means over the finished requests, in seconds: time to first token, time a token after
-    the first, and the paper's normalized latency, (end - arrival) / output tokens
-    (section 6.1)."""
+    """Means over the finished requests, in seconds: time to first token, time a token after the
+    first, and normalized latency, (end - arrival) / output tokens (the paper's section 6.1)."""
     outputs = np.array([r.output for r in server.finished])
-    arrived, first, end = np.array([server.times_s[r.number] for r in server.finished],
-                                   float).T
+    arrived, first, end = np.array([server.times_s[r.number] for r in server.finished], float).T
     return {"time_to_first_token_s": float((first - arrived).mean()),
             "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
             "normalized_latency_s": float(((end - arrived) / outputs).mean())}
@@ -77,9 +77,6 @@ def latencies(server):
 def knee(rates, latency_s, level_s):
     """The rate at which a latency first reaches that level, on the straight line between the
     rates tried; NaN if it does from the first of them on, or never."""
-    latency_s = np.asarray(latency_s)
-    above = np.append(latency_s >= level_s, True)
-    i = int(above.argmax())
-    if i in (0, len(latency_s)):
-        return float("nan")
-    return float(np.interp(level_s, latency_s[i - 1:i + 1], np.asarray(rates)[i - 1:i + 1]))
+    rates, latency_s = list(rates), list(latency_s)
+    i = next((i for i, seconds in enumerate(latency_s) if seconds >= level_s), 0)
+    return float(np.interp(level_s, latency_s[i - 1:i + 1], rates[i - 1:i + 1])) if i else np.nan

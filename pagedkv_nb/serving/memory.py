@@ -33,10 +33,6 @@ class ReservedMemory:
         self.asked += size
         return True
 
-    def quiet(self, n):
-        """How many of the next n iterations surely have room for a token of everyone: all."""
-        return n
-
     def grow(self, preempt):
         """One more token for every request: admission has made sure of the room."""
 
@@ -106,10 +102,6 @@ class PlainPagedMemory(PageLimits):
         self.tables[request].append(request.n_tokens)
         return True
 
-    def quiet(self, n):
-        """As `ReservedMemory.quiet`; only looking at every request would tell."""
-        return 0
-
     def grow(self, preempt):
         """One more token for every request. While no page is free for it, `preempt()` must
         release the youngest request: possibly this one."""
@@ -153,15 +145,6 @@ class PagedMemory(PageLimits):
         due[request] = None
         request.place = start, due
         return True
-
-    def quiet(self, n):
-        """How many of the next n iterations have a page for everyone who needs one."""
-        free = self.n_free
-        for i in range(n):
-            free -= len(self._due[(self._iteration + i) % self.page_size])
-            if free < 0:
-                return i
-        return n
 
     def grow(self, preempt):
         """One more token for every request; only those whose last page is full matter."""

@@ -40,36 +40,19 @@ def places(number, pieces, tokens):
     return seen
 
 
-class Recorder:
-    """Stands before a server's memory and notes in each step who holds which slots, when every
-    running request has its token and nobody has left yet."""
-
-    def __init__(self, server):
-        """Nothing noted; takes the memory's place."""
-        self.server, self.memory, self.begin = server, server.memory, server.iteration
-        self.pieces, server.memory = Pieces(), self
-
-    def __getattr__(self, name):
-        """All else is the memory's."""
-        return getattr(self.memory, name)
-
-    def grow(self, preempt):
-        """A token for every request, and a look at all of them."""
-        self.memory.grow(preempt)
-        seen, iteration = {}, self.server.iteration
-        for request in self.server.running:
-            tokens = request.tokens_before(iteration + 1)
-            seen |= places(request.number, self.memory.pieces(request), tokens)
-        self.pieces.note(seen, iteration - self.begin)
-
-
 def record(server, iterations):
-    """Step a server that often; the `Pieces.table` of what its requests held then."""
-    recorder = Recorder(server)
-    for _ in range(iterations):
-        server.step()
-    server.memory = recorder.memory
-    return recorder.pieces.table(iterations)
+    """Step a server that often; the `Pieces.table` of what its requests held then, when every
+    one had its token and nobody had left yet."""
+    pieces = Pieces()
+    for i in range(iterations):
+        server.write()
+        seen = {}
+        for request in server.running:
+            tokens = request.tokens_before(server.iteration + 1)
+            seen |= places(request.number, server.memory.pieces(request), tokens)
+        pieces.note(seen, i)
+        server.leave()
+    return pieces.table(iterations)
 
 
 def joined(table):

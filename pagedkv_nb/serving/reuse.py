@@ -1,4 +1,6 @@
 """How often prompts find pages: in a pool, and in a cache of every size at once."""
+from bisect import bisect_left
+
 import numpy as np
 import pandas as pd
 
@@ -65,16 +67,13 @@ def last_use(keys):
     return place.groupby(keys).shift(fill_value=-1).to_numpy()
 
 
-def smaller_before(values, at_a_time=500):
-    """For each value, how many earlier ones are smaller: among those sorted so far, and among
-    those taken with it."""
-    counts, earlier = np.zeros(len(values), int), values[:0]
-    for start in range(0, len(values), at_a_time):
-        some = values[start:start + at_a_time]
-        beside = np.tril(some < some[:, None], -1).sum(axis=1)
-        counts[start:start + at_a_time] = np.searchsorted(earlier, some) + beside
-        earlier = np.sort(np.concatenate([earlier, some]), kind="stable")
-    return counts
+def smaller_before(values):
+    """For each value, how many earlier ones are smaller."""
+    earlier, counts = [], []  # earlier: sorted
+    for value in values.tolist():
+        counts.append(bisect_left(earlier, value))
+        earlier.insert(counts[-1], value)
+    return np.array(counts, int)
 
 
 def distances(prompts):

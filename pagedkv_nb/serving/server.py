@@ -2,7 +2,6 @@
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import cycle
-from math import inf
 
 from ..parameter import positive_int
 
@@ -53,7 +52,7 @@ class Server:
                              f"tokens, the memory takes at most {memory.longest}")
         self.memory = memory
         self.arrivals = arrivals
-        self.iteration = self.arrived = self.used = self.final = 0
+        self.iteration = self.arrived = self.used = self.final = self.computed = 0
         self.waiting, self.running = deque(), {}  # running: in order of admission
         self.finished = []
         self.history = []  # a row for each iteration: see `COLUMNS`
@@ -65,18 +64,15 @@ class Server:
 
     def run(self, iterations):
         """Step that often."""
-        most, why = max(1, int(10**6 / self._pace)), "a million requests"
-        end = self.iteration + positive_int("iterations", iterations, most, why=why)
-        while self.iteration < end:
+        most = max(1, int(10**6 / self._pace))
+        for _ in range(positive_int("iterations", iterations, most, why="a million requests")):
             self.step()
-            self._coast(end)
 
     def finish(self, n_requests):
         """Step until so many requests have left."""
         self.check_work("n_requests", n_requests)
         while len(self.finished) < n_requests:
             self.step()
-            self._coast(inf)
 
     def check_work(self, name, n_requests):
         """ValueError for more requests than a few 100,000 iterations can serve."""
@@ -85,46 +81,37 @@ class Server:
     def step(self):
         """One iteration; returns (the requests that were admitted in it, those that wrote
         their last token)."""
-        if self._someone_comes():
-            self._arrive(self.arrivals[self.iteration])
+        return self.write(), self.leave()
+
+    def write(self):
+        """All of an iteration before departures; returns the requests that were admitted."""
+        if due := self._due():
+            self._arrive(due)
         admitted = () if self._blocked else self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
-        admitted = [request for request in admitted if request.ends >= 0]  # not sent back at once
-        running = len(self.running)  # a token of each, but of those admitted a whole prompt
-        computed = running + sum(request.n_tokens - 1 for request in admitted)
+        running = self.computed = len(self.running)  # a token of each
+        if admitted:
+            admitted = [r for r in admitted if r in self.running]  # not sent back at once
+            self.computed += sum(r.n_tokens - 1 for r in admitted)  # whole prompts
         self.used += running
         self.history.append((running, len(self.waiting), self.used, self.final,
-                             self.memory.asked, computed))
-        self._pass_time(computed, [self.used])
-        finished = self._let_go() if self.iteration in self._ends else ()
+                             self.memory.asked, self.computed))
+        return admitted
+
+    def leave(self):
+        """Those who have written their last token leave; returns them."""
+        finished = [request for request in self._ends.pop(self.iteration, ())
+                    if request.ends == self.iteration]
+        for request in finished:
+            self._take_out(request, request.final)
+        self.finished += finished
         self.iteration += 1
-        return admitted, finished
+        return finished
 
-    def _coast(self, end):
-        """The same as steps up to `end`, while requests only write: nobody waits or the head of
-        the queue has no room, nobody comes or leaves, and no page is missing."""
-        if not self._blocked or self._someone_comes():
-            return
-        last = self.iteration
-        while last < end and last not in self._ends:
-            last += 1
-        n, running = self.memory.quiet(last - self.iteration), len(self.running)
-        used = [self.used + running * i for i in range(1, n + 1)]
-        for _ in range(self._pass_time(running, used)):
-            self.memory.grow(self._preempt)
-            self.used += running
-            self.history.append((running, len(self.waiting), self.used, self.final,
-                                 self.memory.asked, running))
-            self.iteration += 1
-
-    def _pass_time(self, computed, used):
-        """How many iterations pass until someone comes, of those that compute so many tokens
-        and have `used` in the memory: here all."""
-        return len(used)
-
-    def _someone_comes(self):
-        """Whether a request arrives in this iteration."""
-        return self.arrivals is not None and self.iteration < len(self.arrivals)
+    def _due(self):
+        """How many requests arrive in this iteration."""
+        known = self.arrivals is not None and self.iteration < len(self.arrivals)
+        return self.arrivals[self.iteration] if known else 0
 
     def _arrive(self, n):
         """The workload's next requests join the queue."""
@@ -165,19 +152,10 @@ class Server:
         request.recomputed_tokens += request.n_tokens
         request.preemptions += 1
         request.ends = -1
-        self._leave(request, request.n_tokens)
+        self._take_out(request, request.n_tokens)
         self.waiting.appendleft(request)
 
-    def _let_go(self):
-        """Those who have written their last token leave; returns them."""
-        finished = [request for request in self._ends.pop(self.iteration)
-                    if request.ends == self.iteration]
-        for request in finished:
-            self._leave(request, request.final)
-        self.finished += finished
-        return finished
-
-    def _leave(self, request, n_tokens):
+    def _take_out(self, request, n_tokens):
         """Take a request with that many tokens out of the memory."""
         del self.running[request]
         self.memory.release(request)

@@ -1,15 +1,13 @@
 """A server whose iterations take time."""
+from bisect import bisect
 from math import inf
 
 from .server import Server
 
 
 class TimedServer(Server):
-    """A `Server` with a clock in seconds.
-
-    `arrival_s` are the times of the workload's next requests. `now_s` is the time after the
-    last iteration. Tokens are written at the end of their iteration.
-    """
+    """A `Server` with a clock: `now_s` is the second after the last iteration, at whose end
+    tokens are written; `arrival_s` are those in which the workload's next requests come."""
 
     def __init__(self, memory, workload, clock, arrival_s):
         """An idle server at second 0; ValueError unless the times are in order."""
@@ -18,49 +16,38 @@ class TimedServer(Server):
         self.arrival_s = in_order(arrival_s)
         self.check_work("requests that arrive", len(self.arrival_s))
         self.iteration_s, self.ends_s = [], []
-        self.times_s = []  # of each request: arrival, first token, end
+        self.times_s = [[time, None, None] for time in self.arrival_s]  # arrival, first token, end
 
-    def step(self):
-        """One iteration; an idle server waits for the next arrival first."""
+    def write(self):
+        """As the server's, in the time that the clock says; an idle server waits for the next
+        arrival first."""
         if not self.running and not self.waiting and self.arrived < len(self.arrival_s):
             self.now_s = max(self.now_s, self.arrival_s[self.arrived])
-        while self._someone_comes():
-            self._arrive(1)
-        admitted, finished = super().step()
+        admitted = super().write()
+        seconds = self.clock.seconds(self.computed, self.used, len(self.running))
+        self.iteration_s.append(seconds)
+        self.now_s += seconds
+        self.ends_s.append(self.now_s)
         for request in admitted:
             times = self.times_s[request.number]
             times[1] = self.now_s if times[1] is None else times[1]
+        return admitted
+
+    def leave(self):
+        """As the server's, noting when."""
+        finished = super().leave()
         for request in finished:
             self.times_s[request.number][2] = self.now_s
-        return admitted, finished
+        return finished
 
     def drain(self):
         """Step until every request that arrives has left."""
-        while self.arrived < len(self.arrival_s) or self.running or self.waiting:
+        while len(self.finished) < len(self.arrival_s):
             self.step()
-            self._coast(inf)
 
-    def _someone_comes(self):
-        """Whether the next request is here by now."""
-        return self.arrived < len(self.arrival_s) and self.arrival_s[self.arrived] <= self.now_s
-
-    def _pass_time(self, computed, used):
-        """As the server's: each iteration takes what the clock says."""
-        running = len(self.running)
-        for passed, tokens in enumerate(used, 1):
-            seconds = self.clock.seconds(computed, tokens, running)
-            self.iteration_s.append(seconds)
-            self.now_s += seconds
-            self.ends_s.append(self.now_s)
-            if self._someone_comes():
-                return passed
-        return len(used)
-
-    def _arrive(self, count):
-        """Requests join the queue, and their arrival is noted."""
-        due = self.arrival_s[self.arrived:self.arrived + count]
-        self.times_s += [[arrived_s, None, None] for arrived_s in due]
-        super()._arrive(count)
+    def _due(self):
+        """How many requests have come by now and are not in the queue."""
+        return bisect(self.arrival_s, self.now_s) - self.arrived
 
 
 def in_order(arrival_s):

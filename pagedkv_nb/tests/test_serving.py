@@ -137,22 +137,6 @@ def test_counted_pages_are_named_pages_step_by_step(workload, slots, page_size, 
         assert mine == simple, step
 
 
-@settings(max_examples=80)
-@given(st.data(), workloads(), st.lists(st.integers(1, 40), min_size=1, max_size=5),
-       st.one_of(st.none(), st.lists(st.integers(0, 4), max_size=30)))
-def test_a_run_is_as_many_steps(data, workload, runs, arrivals):
-    policy, slots = data.draw(st.sampled_from(list(POLICIES.values()))), data.draw(st.integers(64, 200))
-    at_once, in_turn = (Server(policy.memory(slots, 40), workload, arrivals) for _ in range(2))
-    for n in runs:
-        at_once.run(n)
-        for _ in range(n):
-            in_turn.step()
-        assert at_once.history == in_turn.history and at_once.iteration == in_turn.iteration
-        assert [r.number for r in at_once.finished] == [r.number for r in in_turn.finished]
-        assert (at_once.used, at_once.final, len(at_once.running)) == (
-            in_turn.used, in_turn.final, len(in_turn.running))
-
-
 @pytest.mark.parametrize("memory", [
     PlainPagedMemory(120, 4), *(policy.memory(120, 40, allocator=allocator)
                                 for policy in RESERVING for allocator in ALLOCATORS)])

@@ -206,18 +206,3 @@ def test_the_papers_gain_from_memory_alone():
                                  "OPT-175B on 8 x A100-80GB"]
     assert gains["over Orca (Oracle)"].tolist() == pytest.approx([1.85, 2.11, 1.42], abs=0.006)
     assert gains["over Orca (Max)"].tolist() == pytest.approx([3.24, 4.13, 2.18], abs=0.006)
-
-
-@settings(max_examples=60)
-@given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=8),
-       st.lists(st.floats(0, 9), min_size=1, max_size=20), st.sampled_from(list(POLICIES)),
-       st.integers(64, 120))
-def test_draining_is_stepping(pairs, gaps, policy, slots):
-    clock, due = Clock(3, 1, 0.5, 7, 11, host_s_per_request=0.3), np.cumsum(gaps)
-    drained, stepped = (TimedServer(POLICIES[policy].memory(slots, 40, 4), lengths(*pairs), clock, due)
-                        for _ in range(2))
-    drained.drain()
-    while stepped.arrived < len(due) or stepped.running or stepped.waiting:
-        stepped.step()
-    assert drained.history == stepped.history and drained.iteration_s == stepped.iteration_s
-    assert drained.times_s == stepped.times_s and drained.now_s == stepped.now_s
