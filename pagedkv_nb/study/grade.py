@@ -5,7 +5,6 @@
 import ast
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import nbformat
@@ -13,7 +12,7 @@ import pandas as pd
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
-from .run import BUILD, located, plain_error, workplace
+from .run import BUILD, command, located, plain_error, workplace
 
 CELL_S, NOTEBOOK_S = 60, 600  # what a cell may take, what all of a notebook may
 JUDGE = """import sys
@@ -46,10 +45,10 @@ async def graded(path, folder, turn):
             judged = {number: nbformat.v4.new_code_cell(JUDGE.format(number, answer))
                       for number, answer in asked(nb).items()}
             nb.cells += judged.values()
-            client = NotebookClient(nb, timeout=CELL_S, interrupt_on_timeout=True,
-                                    allow_errors=True, kernel_name="python3",
-                                    extra_arguments=["--log-level=ERROR"],
-                                    resources={"metadata": {"path": folder}})
+            client = NotebookClient(
+                nb, timeout=CELL_S, interrupt_on_timeout=True, allow_errors=True,
+                kernel_name="python3", extra_arguments=["--log-level=ERROR"],
+                resources={"metadata": {"path": folder}})
             await asyncio.wait_for(client.async_execute(), NOTEBOOK_S)
             remark = first_error(nb)
         except Exception as error:  # a student's file, whatever it does
@@ -86,18 +85,14 @@ async def grade(folder):
 
 
 def main():
-    """Grade what $FOLDER holds into build/grades.csv; returns the exit code."""
+    """Grade what $FOLDER holds into build/grades.csv."""
     folder, target = Path(os.environ["FOLDER"]), BUILD / "grades.csv"
     if not folder.name or not folder.is_dir() or not any(folder.iterdir()):
-        sys.exit(f"FOLDER={folder}: must be a folder with submitted notebooks")
-    try:
-        table = asyncio.run(grade(folder))
-        table.to_csv(target)
-    except (OSError, ValueError) as error:
-        sys.exit(plain_error(error))
+        raise ValueError(f"FOLDER={folder}: must be a folder with submitted notebooks")
+    table = asyncio.run(grade(folder))
+    table.to_csv(target)
     print(f"{located(target)}: {len(table)} students, {len(table.columns) - 1} exercises")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

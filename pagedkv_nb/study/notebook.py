@@ -29,12 +29,11 @@ class Figures:
         """Only show if `folder` is empty; ValueError if it cannot be a folder."""
         try:
             place = Path(folder).expanduser()
-            possible = place.resolve().is_dir() or not place.exists()
+            possible = isinstance(folder, str) and (place.resolve().is_dir() or not place.exists())
         except (OSError, RuntimeError, TypeError, ValueError):  # too long, no text, a null byte
             possible = False
-        if not isinstance(folder, str) or not possible:
-            told = "must be a folder, or empty for no files"
-            raise ValueError(f"{shown('figures_dir', folder)}: {told}")
+        if not possible:
+            raise ValueError(f"{shown('figures_dir', folder)}: must be a folder, or empty for no files")
         self.folder = place if folder else None
 
     def show(self, fig, name, alt, data):
@@ -46,11 +45,10 @@ class Figures:
             svg = described(rendered(fig, "svg", {"Date": None, "Creator": None}), name, alt)
             files = {"svg": svg, "png": png, "csv": csv(data)}
             write_together({self.folder / f"{name}.{end}": files[end] for end in files})
-        shown = b64encode(png).decode()
-        html = (f'<figure><img alt="{escape(alt)}" width="{WIDTH}" '
-                'style="max-width: 100%; height: auto" '
-                f'src="data:image/png;base64,{shown}"></figure>')
-        display({"text/html": html, "image/png": shown, "text/plain": alt}, raw=True,
+        code = b64encode(png).decode()
+        html = (f'<figure><img alt="{escape(alt)}" width="{WIDTH}" style="max-width: 100%; '
+                f'height: auto" src="data:image/png;base64,{code}"></figure>')
+        display({"text/html": html, "image/png": code, "text/plain": alt}, raw=True,
                 metadata={"image/png": {"width": WIDTH}})
 
 
@@ -69,12 +67,11 @@ def rendered(fig, kind, metadata):
 def described(svg, name, alt):
     """The bytes of an SVG as one image with a `<title>` and a `<desc>`: what a screen reader
     says and a search finds wherever it is pasted."""
-    start = svg.index(b"<svg") + 4
-    inside = svg.index(b">", start) + 1
-    opened = f' role="img" aria-labelledby="{name}-title {name}-desc"'.encode()
-    words = (f'\n <title id="{name}-title">{name}</title>'
-             f'\n <desc id="{name}-desc">{escape(alt)}</desc>').encode()
-    return svg[:start] + opened + svg[start:inside] + words + svg[inside:]
+    opened = f'<svg role="img" aria-labelledby="{name}-title {name}-desc"'
+    words = (f'<title id="{name}-title">{name}</title>\n'
+             f' <desc id="{name}-desc">{escape(alt)}</desc>\n ')
+    svg = svg.replace(b"<svg", opened.encode(), 1)
+    return svg.replace(b"<metadata>", words.encode() + b"<metadata>", 1)
 
 
 def write_together(files):

@@ -38,13 +38,18 @@ def notebooks(only=(), what="ONLY"):
     return [path for path, names in known.items() if not only or names & set(only)]
 
 
-def stoppable(told):
-    """From now on Ctrl-C says so and ends at once, with all processes that were started."""
+def command(work, *arguments, stopped="stopped"):
+    """Run what a person asked for, and end with its exit code. What is refused, by a disk too, is
+    one line; so is Ctrl-C, which ends at once, with all processes that were started."""
     def stop(*_):
         for child in Process().children(recursive=True):
             child.kill()
-        os._exit(print(told, file=sys.stderr) or 130)
+        os._exit(print(stopped, file=sys.stderr) or 130)
     signal.signal(signal.SIGINT, stop)
+    try:
+        sys.exit(work(*arguments))
+    except (OSError, ValueError, RuntimeError) as error:
+        sys.exit(plain_error(error))
 
 
 @contextmanager
@@ -184,17 +189,12 @@ def located(path):
     return os.path.relpath(path, ROOT) if path.is_relative_to(ROOT) else str(path)
 
 
-def main(arguments):
-    """Run all or one; returns the exit code. What is refused, by a disk too, is one line."""
-    try:
-        if arguments == ["--make"]:  # no shell has read these
-            return run_one(os.environ["NB"], shlex.split(os.environ["P"]))
-        first, *others = arguments or ["--only"]
-        return run_all(" ".join(others).split()) if first == "--only" else run_one(first, others)
-    except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(plain_error(error))
+def main(first="--only", *others):
+    """Run all or one; returns the exit code."""
+    if first == "--make":  # no shell has read these
+        return run_one(os.environ["NB"], shlex.split(os.environ["P"]))
+    return run_all(" ".join(others).split()) if first == "--only" else run_one(first, others)
 
 
 if __name__ == "__main__":
-    stoppable("stopped")
-    sys.exit(main(sys.argv[1:]))
+    command(main, *sys.argv[1:])

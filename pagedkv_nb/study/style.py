@@ -86,6 +86,7 @@ def note(ax, x, y, text, right=0, up=0, **look):
     ax.annotate(text, (x, y), (right, up), textcoords="offset points", **look)
 
 
-def end_label(ax, x, y, name, colour):
-    """The name of a line, to the right of its end."""
+def draw_line(ax, x, y, name, colour, **look):
+    """A line with its name at its end."""
+    ax.plot(x, y, color=colour, **look)
     note(ax, x.iloc[-1], y.iloc[-1], name, 6, va="center", color=colour, weight="bold")

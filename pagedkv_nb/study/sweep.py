@@ -6,7 +6,6 @@ Each figure's csv comes out as one table over all points, the parameters as colu
 """
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from contextlib import contextmanager, nullcontext, suppress
@@ -20,7 +19,7 @@ import papermill
 
 from .grid import files_of, read_grid
 from .notebook import csv, write_together
-from .run import BUILD, execute, located, notebooks, plain_error, stoppable, workplace
+from .run import BUILD, command, execute, located, notebooks, plain_error, workplace
 
 PACKAGE = Path(__file__).parents[1]
 SAME = "must have this version of pagedkv_nb, with the extras run and sweep"
@@ -33,22 +32,16 @@ def code_of(path):
     return json.dumps(nb).encode()
 
 
-def digest(contents):
-    """One hash of several contents, in order."""
-    return sha256(b"".join(sha256(content).digest() for content in contents)).hexdigest()
+def digest(*parts):
+    """A hash of plain values."""
+    return sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def package_key():
     """A hash of the package as it is here, its data included."""
-    paths = {path.relative_to(PACKAGE): path for path in PACKAGE.rglob("[!.]*.*")}
-    return digest(paths[p].read_bytes() for p in sorted(paths)
-                  if paths[p].is_file() and not {"tests", "__pycache__"} & set(p.parts))
-
-
-def key_of(package, notebook, point, files):
-    """What a point's result depends on: package, notebook, parameters and their files."""
-    told = "\n".join([package, json.dumps(point, sort_keys=True), *files])
-    return digest([told.encode(), notebook, *files.values()])[:16]
+    paths = {path.relative_to(PACKAGE): path for path in PACKAGE.rglob("[!.]*.*") if path.is_file()}
+    return digest(*(paths[path].read_bytes() for path in sorted(paths)
+                    if not {"tests", "__pycache__"} & set(path.parts)))
 
 
 def run_point(key, name, notebook, point, files):
@@ -59,20 +52,21 @@ def run_point(key, name, notebook, point, files):
         from distributed import get_worker
         tempfile.tempdir = get_worker().local_directory  # which Dask clears
     with tempfile.TemporaryDirectory() as folder:
-        folder, given = Path(folder), dict(point)
-        (folder / name).write_bytes(notebook)
-        for parameter, content in files.items():
-            sent = folder / parameter / Path(point[parameter]).name
-            write_together({sent: content})
-            given[parameter] = str(sent)
         try:
-            if key == key_of(package_key(), notebook, point, files):
-                execute(folder / name, folder / "run", given | {"figures_dir": str(folder / "made")})
-                made, error = sorted((folder / "made").glob("*.csv")), ""
-                tables = {path.stem: path.read_text() for path in made}
+            if key == digest(package_key(), notebook, point, files):
+                tables, error = tables_of(Path(folder), name, notebook, point, files), ""
         except Exception as failure:
             error = plain_error(failure).replace(f"{folder}/", "")
     return {"tables": tables, "error": error, "seconds": round(perf_counter() - start, 1)}
+
+
+def tables_of(folder, name, notebook, point, files):
+    """The csv of each figure that a notebook draws in a folder, at a point with its files."""
+    sent = {parameter: folder / parameter / Path(point[parameter]).name for parameter in files}
+    write_together({folder / name: notebook} | {sent[p]: content for p, content in files.items()})
+    given = {parameter: str(path) for parameter, path in sent.items()}
+    execute(folder / name, folder / "run", point | given | {"figures_dir": str(folder / "made")})
+    return {path.stem: path.read_text() for path in sorted((folder / "made").glob("*.csv"))}
 
 
 @contextmanager
@@ -80,27 +74,35 @@ def cluster(address):
     """A Dask client: of the scheduler at that address, or of two worker processes here;
     ValueError in one line if none answers, or a worker has not this very package."""
     try:
-        from distributed import Client, Security
-        from distributed.comm import connect
+        from distributed import Client
     except ImportError:
         raise ValueError("a sweep needs dask: pip install 'pagedkv_nb[sweep]'") from None
-    problem, here = f"SCHEDULER={address.strip()}: ", {"n_workers": 2, "threads_per_worker": 1,
-                                               "dashboard_address": None, "silence_logs": "ERROR"}
     with nullcontext() if address else workplace() as work:
         try:
-            if address:  # a client would wait for ever
-                secured = Security().get_connection_args("client")
-                asyncio.run(asyncio.wait_for(connect(address, **secured), 20))
-            client = Client(address, timeout=10) if address else Client(local_directory=work, **here)
+            there = {"address": reachable(address), "timeout": 10} if address else {
+                "local_directory": work, "n_workers": 2, "threads_per_worker": 1,
+                "dashboard_address": None, "silence_logs": "ERROR"}
+            client = Client(**there)
             workers = client.run(package_key, on_error="return")
         except Exception as error:  # whatever it is that answers
-            raise ValueError(f"{problem}no Dask scheduler answers: {plain_error(error)}") from None
+            told = f"no Dask scheduler answers: {plain_error(error)}"
+            raise ValueError(f"SCHEDULER={address.strip()}: {told}") from None
         with client:
             strange = [worker for worker, key in workers.items()
                        if key != package_key() and not isinstance(key, OSError)]  # lost meanwhile
             if strange or not workers:
-                raise ValueError(f"{problem}{(strange or ['a worker, there is none,'])[0]} {SAME}")
+                who = (strange or ["a worker, there is none,"])[0]
+                raise ValueError(f"SCHEDULER={address.strip()}: {who} {SAME}")
             yield client
+
+
+def reachable(address):
+    """The address, once it takes a connection: a client would wait for ever."""
+    from distributed import Security
+    from distributed.comm import connect
+    secured = Security().get_connection_args("client")
+    asyncio.run(asyncio.wait_for(connect(address, **secured), 20))
+    return address
 
 
 def run_points(path, missing, folder, address):
@@ -146,14 +148,13 @@ def run_grid(number, grid, address=""):
     returns the exit code, 1 if a point fails."""
     path, = notebooks([number], "NB")
     points = read_grid(grid, papermill.inspect_notebook(path))
-    folder, work = BUILD / "sweep" / path.stem / Path(grid).stem, [(p, files_of(p)) for p in points]
-    version, notebook = package_key(), code_of(path)
-    keyed = {key_of(version, notebook, *item): item for item in work}
-    missing = {k: item for k, item in keyed.items() if kept(folder / "points", k)["error"]}
+    folder, version, notebook = BUILD / "sweep" / path.stem / Path(grid).stem, package_key(), code_of(path)
+    work = {digest(version, notebook, p, files): (p, files) for p in points for files in [files_of(p)]}
+    missing = {key: item for key, item in work.items() if kept(folder / "points", key)["error"]}
     print(f"{len(work)} points, {len(missing)} to run", flush=True)
     if missing:
         run_points(path, missing, folder / "points", address)
-    tables = gather(points, [kept(folder / "points", key) for key in keyed])
+    tables = gather(points, [kept(folder / "points", key) for key in work])
     files = {folder / f"{name}.csv": csv(table) for name, table in tables.items()}
     write_together(files)
     for old in set(folder.glob("*.csv")) - set(files):
@@ -165,8 +166,4 @@ def run_grid(number, grid, address=""):
 
 
 if __name__ == "__main__":
-    stoppable("stopped; the same command goes on from here")
-    try:
-        sys.exit(run_grid(*sys.argv[1:]))
-    except (ValueError, OSError) as error:
-        sys.exit(plain_error(error))
+    command(run_grid, *sys.argv[1:], stopped="stopped; the same command goes on from here")

@@ -323,5 +323,5 @@ def test_a_sweep_that_is_stopped_leaves_nothing_in_the_temporary_folder(house, t
     time.sleep(3)
     assert not [p for p in temporary.rglob("*") if p.is_file()]
     (house / "notebooks" / "01_dot.ipynb").unlink()
-    assert run.main([]) == 0
+    assert run.main() == 0
     assert not list(made.glob(".run-*"))

@@ -3,7 +3,7 @@ from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from ..style import COLOURS, REQUEST_COLOURS, canvas, on, panels
 
@@ -11,30 +11,34 @@ MIDDLE = {"ha": "center", "va": "center"}
 SQUARE = {"aspect": "equal", "anchor": "NW"}
 
 
-def board(ax, x, y, **look):
-    """Make axes a drawing board, x wide and y high: no frame, y downward."""
-    ax.set(xlim=(0, x), ylim=(y, 0), **look)
+def board(ax, left, right, rows, **look):
+    """Make axes a drawing board: no frame, y downward."""
+    ax.set(xlim=(left, right), ylim=(rows, 0), **look)
     ax.axis("off")
 
 
-def cell(ax, x, y, text, colour, width=0.92):
+def cell(ax, x, y, text, colour, width=0.92, size=8):
     """One box of a diagram, with its text."""
     ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, color=colour, linewidth=0))
-    ax.text(x + 0.04 + width / 2, y + 0.48, text, size=8, color=on(colour), **MIDDLE)
+    ax.text(x + 0.04 + width / 2, y + 0.48, text, size=size, color=on(colour), **MIDDLE)
+
+
+def before(ax, x, y, text, size=8):
+    """What a row is called, to its left."""
+    ax.text(x, y + 0.48, text, ha="right", va="center", size=size, color=COLOURS["faint"])
 
 
 def block_table(pool, requests, words, title):
     """The block tables of two requests, left and right of the pool they point into;
     `words` (pages, page_size) is what the slots hold."""
     fig, ax = canvas(title, 3.6)
-    board(ax, 12, pool.total_pages + 0.6)
+    board(ax, 0, 12, pool.total_pages + 0.6)
     left, wide = 6 - 0.75 * pool.page_size, 1.5
     owner = {page: i for i, request in enumerate(requests) for page in request.block_table}
     ax.text(6, 0.3, f"pages of {pool.page_size} slots", ha="center", weight="bold")
-    for page in range(pool.total_pages):
-        ax.text(left - 0.12, page + 1.08, page, ha="right", va="center", size=10,
-                color=COLOURS["faint"])
-        for slot, word in enumerate(words[page]):
+    for page, held in enumerate(words):
+        before(ax, left - 0.12, page + 0.6, page, 10)
+        for slot, word in enumerate(held):
             colour = REQUEST_COLOURS[owner[page]] if word else COLOURS["free"]
             shown = word or ("unused" if page in owner else "")
             cell(ax, left + wide * slot, page + 0.6, shown, colour, wide - 0.08)
@@ -49,9 +53,8 @@ def draw_table(ax, request, x, colour, arrow):
     for block, page in enumerate(request.block_table):
         cell(ax, x, block + 0.6, block, COLOURS["free"])
         cell(ax, x + 1, block + 0.6, page, colour)
-        ends = (arrow[0], block + 1.08), (arrow[1], page + 1.08)
-        ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9, color=colour,
-                                     lw=1.2, shrinkA=1, shrinkB=0))
+        ax.annotate("", (arrow[1], page + 1.08), (arrow[0], block + 1.08), arrowprops={
+            "arrowstyle": "-|>", "color": colour, "lw": 1.2, "shrinkA": 1, "shrinkB": 0})
 
 
 def page_maps(snapshots, title):
@@ -61,7 +64,7 @@ def page_maps(snapshots, title):
     letters = sorted({letter for pages in snapshots.values() for letter in pages if letter})
     colours = dict(zip(letters, REQUEST_COLOURS)) | {"": COLOURS["free"]}
     for ax, pages in zip(axes, snapshots.values()):
-        board(ax, 12, rows, **SQUARE)
+        board(ax, 0, 12, rows, **SQUARE)
         for page, letter in enumerate(pages):
             cell(ax, page % 12, page // 12, letter, colours[letter])
     return fig
@@ -73,7 +76,7 @@ def copy_on_write(snapshots, n_pages, title):
     wide, rows = n_pages + 1, max(len(tables) for tables, _ in snapshots.values()) + 2.3
     fig, axes = panels(title, snapshots, 0.6 + rows * 6.8 / (wide * len(snapshots)))
     for ax, (tables, counts) in zip(axes, snapshots.values()):
-        board(ax, wide, rows, **SQUARE)
+        board(ax, 0, wide, rows, **SQUARE)
         for i, (name, table) in enumerate(tables.items()):
             letter, tokens = name.split(", ")
             ax.text(0.45, i + 0.5, letter, weight="bold", **MIDDLE)
@@ -87,7 +90,7 @@ def copy_on_write(snapshots, n_pages, title):
 def draw_pool(ax, n_pages, y, tables, counts):
     """A row of pages with their ref counts: dark if shared, else in the holder's colour."""
     owned = {page: colour for table, colour in zip(tables, REQUEST_COLOURS) for page in table}
-    ax.text(0.8, y + 0.5, "pool", ha="right", va="center", size=8, color=COLOURS["faint"])
+    before(ax, 0.8, y, "pool")
     for page in range(n_pages):
         count = counts.get(page, 0)
         colour = COLOURS["shared"] if count > 1 else owned.get(page, COLOURS["free"])
@@ -98,32 +101,30 @@ def draw_pool(ax, n_pages, y, tables, counts):
 def words_in_pages(table, title):
     """A row for each `page`, a box for each `slot` with its `word`: in the colour of the
     request that `holds` the page, dark if several do ("A B"); `copied_from` is marked."""
-    pages = dict(iter(table.groupby("page", sort=False)))
+    pages, width = table.groupby("page", sort=False), table["slot"].max() + 1
     fig, ax = canvas(title, 0.5 + 0.36 * len(pages))
+    board(ax, -1.6, width + 2.6, len(pages))
     names = sorted({name for holds in table["holds"] for name in holds.split()})
-    colours, width = dict(zip(names, REQUEST_COLOURS)), table["slot"].max() + 1
-    for slot in table.itertuples():
-        colour = colours.get(slot.holds, COLOURS["shared"]) if slot.word else COLOURS["free"]
-        x, y, size = slot.slot, [*pages].index(slot.page), min(7, 30 / max(len(slot.word), 1))
-        ax.add_patch(Rectangle((x + 0.03, y + 0.08), 0.94, 0.84, color=colour, lw=0))
-        ax.text(x + 0.5, y + 0.5, slot.word, size=size, color=on(colour), **MIDDLE)
-    for row, slots in enumerate(pages.values()):
-        name_page(ax, row, slots, width, colours.get(slots["holds"].iloc[0], COLOURS["shared"]))
-    ax.set(xlim=(-1.6, width + 2.6), ylim=(len(pages), 0))
-    ax.axis("off")
+    colours = dict(zip(names, REQUEST_COLOURS))
+    for y, (page, slots) in enumerate(pages):
+        before(ax, -0.2, y, f"page {page}")
+        colour = colours.get(slots["holds"].iloc[0], COLOURS["shared"])
+        for x, word in zip(slots["slot"], slots["word"]):
+            paper, size = colour if word else COLOURS["free"], min(7, 30 / max(len(word), 1))
+            cell(ax, x, y, word, paper, size=size)
+        tell_holder(ax, width, y, slots, colour)
     return fig
 
 
-def name_page(ax, row, slots, width, colour):
-    """The number of a page beside its slots, who holds it, and what it was copied from."""
-    first, beside = slots.iloc[0], {"y": row + 0.5, "va": "center"}
-    ax.text(-0.2, s=f"page {first['page']}", ha="right", size=8, **beside)
+def tell_holder(ax, x, y, slots, colour):
+    """Who holds a page, beside it, and which of its words were copied from where."""
+    first, beside = slots.iloc[0], {"y": y + 0.48, "va": "center"}
     holder = "shared" if " " in first["holds"] else first["holds"]
-    ax.text(width + 0.15, s=holder, size=8, weight="bold", color=colour, **beside)
+    ax.text(x + 0.15, s=holder, size=8, weight="bold", color=colour, **beside)
     if first["copied_from"] >= 0:
-        ax.add_patch(Rectangle((0, row + 0.03), slots["copied"].sum(), 0.94, fill=False, lw=2,
+        ax.add_patch(Rectangle((0, y + 0.03), slots["copied"].sum(), 0.94, fill=False, lw=2,
                                edgecolor=COLOURS["text"]))
-        ax.text(width + 0.6, s=f"copied from {first['copied_from']}", size=7.5,
+        ax.text(x + 0.6, s=f"copied from {first['copied_from']}", size=7.5,
                 color=COLOURS["faint"], **beside)
 
 
@@ -144,8 +145,7 @@ class Diary:
             for block, page in enumerate(live[-1].block_table):
                 self.texts[page] = text[block * size:(block + 1) * size]
         for page in range(self.pool.total_pages):
-            state = "free" if self.pool.key_of(page) is None else "idle"
-            state = "used" if page in holders else state
+            state = "used" if page in holders else "idle" if page in place else "free"
             shown = "" if state == "free" else self.texts[page]
             self.rows.append((step, page, state, holders.get(page, ""), shown, place.get(page, "")))
 
@@ -160,30 +160,26 @@ def pages_through_time(table, title):
     their request's colour, idle ones a frame and their place in the `queue`."""
     fig, ax = canvas(title, 2.9)
     steps, pages = list(dict.fromkeys(table["step"])), sorted(set(table["page"]))
+    board(ax, -0.75, len(steps), len(pages) + 0.75)
     requests = sorted(set(table["request"]) - {""})
     colours = dict(zip(requests, cycle(REQUEST_COLOURS))) | {"": COLOURS["free"]}
-    for row in table.itertuples():
-        draw_page(ax, steps.index(row.step), row, colours[row.request])
-    ax.set(xlim=(-0.5, len(steps) - 0.5), ylim=(pages[-1] + 0.5, -0.5))
-    ax.set_xticks(range(len(steps)), steps, size=8.5)
-    ax.set_yticks(pages, [f"page {page}" for page in pages])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    for page in pages:
+        before(ax, -0.1, page, f"page {page}", 10)
+    for x, step in enumerate(steps):
+        ax.text(x + 0.5, len(pages) + 0.4, step, size=8.5, color=COLOURS["faint"], **MIDDLE)
+        for row in table[table["step"] == step].itertuples():
+            draw_page(ax, x, row, colours[row.request])
     return fig
 
 
 def draw_page(ax, x, row, colour):
     """One page at one step; a dashed frame says that it is idle."""
-    look = {"fc": colour, "ec": "white"}
+    text = f"{row.request}: {row.holds}" if row.request else row.holds
+    cell(ax, x, row.page, text, "white" if row.state == "idle" else colour)
     if row.state == "idle":
-        look = {"fc": "white", "ec": COLOURS["faint"], "ls": "--"}
-    ax.add_patch(Rectangle((x - 0.46, row.page - 0.42), 0.92, 0.84, lw=1, **look))
-    text, ink = row.holds, COLOURS["text"]
-    if row.request:
-        text, ink = f"{row.request}: {row.holds}", on(colour)
-    ax.text(x, row.page, text, size=8, color=ink, **MIDDLE)
-    if row.state == "idle":
-        ax.text(x - 0.39, row.page - 0.33, row.queue, ha="left", va="top", size=7.5,
+        ax.add_patch(Rectangle((x + 0.04, row.page + 0.06), 0.92, 0.88, fill=False, ls="--",
+                               edgecolor=COLOURS["faint"]))
+        ax.text(x + 0.11, row.page + 0.15, row.queue, ha="left", va="top", size=7.5,
                 weight="bold", color=COLOURS["paged"])
 
 

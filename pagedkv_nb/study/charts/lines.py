@@ -1,13 +1,16 @@
 """One quantity over another, as lines and dots."""
 import numpy as np
 
-from ..style import (COLOURS, INK, REQUEST_COLOURS, canvas, end_label, log2_axis, note,
+from ..style import (COLOURS, INK, REQUEST_COLOURS, canvas, draw_line, log2_axis, note, panels,
                      system_colours)
+
+ERAS = {"V0": "^", "V1 to 0.19": "o", "V1 from 0.20": "s"}  # engines of `measured_servers`
+KINDS = {"16 bits": COLOURS["used"], "quantised": INK["internal"],
+         "images or shared memory": INK["external"]}
 
 
 def cache_vs_context(curves, budget_gib, beside, title):
-    """`memory_gib` against `context_tokens` for each `model`, and the memory that is left
-    beside one of them."""
+    """`memory_gib` against `context_tokens` for each `model`, and what is left beside one."""
     fig, ax = canvas(title, 3.6, xlabel="context length (tokens)",
                      ylabel="KV cache of one sequence (GiB)")
     draw_models(ax, curves)
@@ -22,13 +25,12 @@ def cache_vs_context(curves, budget_gib, beside, title):
 def draw_models(ax, curves):
     """A line for each model, lowest first, with its name above a line that ends early, else
     to the right, where names keep their distance."""
-    longest, label_y = curves["context_tokens"].max(), 0
+    label_y = 0
     by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
     for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
-        ax.plot(curve["context_tokens"], curve["memory_gib"], color=colour)
         x, y = curve[["context_tokens", "memory_gib"]].iloc[-1]
-        ax.plot(x, y, "o", color=colour, ms=4)
-        if x < longest:
+        ax.plot(curve["context_tokens"], curve["memory_gib"], "o-", color=colour, ms=4, markevery=[-1])
+        if x < curves["context_tokens"].max():
             note(ax, x, y, model, 0, 6, ha="center")
         else:
             label_y = max(y, 1.6 * label_y)
@@ -37,15 +39,13 @@ def draw_models(ax, curves):
 
 
 def waste_vs_page_size(table, title):
-    """`waste_tokens` per request against `page_size`, both log2: dots on the line
-    `expected_tokens`."""
+    """`waste_tokens` against `page_size`, both log2: dots on the line `expected_tokens`."""
     fig, ax = canvas(title, xlabel="page size (tokens)", ylabel="slots wasted per request")
     size, expected, waste = table["page_size"], table["expected_tokens"], table["waste_tokens"]
-    ax.plot(size, expected, color=COLOURS["internal"])
+    draw_line(ax, size, expected, "(page size − 1) / 2", INK["internal"])
     ax.plot(size, waste, "o", color=COLOURS["text"])
     for x, y in zip(size, waste):
         note(ax, x, y, f"{y:.1f}", -7, 4, ha="right")
-    end_label(ax, size, expected, "(page size − 1) / 2", INK["internal"])
     log2_axis(ax, size)
     ax.set_xlim(left=1.3)
     ax.set_yscale("log", base=2)
@@ -58,15 +58,13 @@ def pages_vs_requests(table, title):
     fig, ax = canvas(title, xlabel="requests with the same prompt", ylabel="pages in use",
                      xlim=(0, table["requests"].max()))
     for kind, colour in (("alone", COLOURS["paged"]), ("shared", COLOURS["shared"])):
-        ax.plot(table["requests"], table[f"pages_{kind}"], color=colour)
-        end_label(ax, table["requests"], table[f"pages_{kind}"], f"paged, {kind}", colour)
+        draw_line(ax, table["requests"], table[f"pages_{kind}"], f"paged, {kind}", colour)
     ax.set_ylim(bottom=0)
     return fig
 
 
 def utilisation_vs_batch(table, spread, title):
-    """Dots of `table` on the spread over seeds (`low` to `high`) and the expected level,
-    for naive and paged."""
+    """Dots of `table` on the `spread` over seeds, naive and paged: low, high, expected."""
     fig, ax = canvas(title, 3.4, xlabel="batch size (requests)", ylabel="utilisation",
                      ylim=(0, 1.02))
     spread = spread.sort_values("batch_size")
@@ -75,9 +73,8 @@ def utilisation_vs_batch(table, spread, title):
         colour, level = COLOURS[name], spread[f"{name}_expected"]
         low, high = spread[f"{name}_low"], spread[f"{name}_high"]
         ax.fill_between(batch, low, high, color=colour, alpha=0.2, lw=0)
-        ax.plot(batch, level, color=colour, lw=1, ls="--")
+        draw_line(ax, batch, level, f"{name}\n{level.iloc[-1]:.1%}", colour, lw=1, ls="--")
         ax.plot(table["batch_size"], table[f"{name}_utilisation"], "o", color=colour)
-        end_label(ax, batch, level, f"{name}\n{level.iloc[-1]:.1%}", colour)
     log2_axis(ax, batch)
     ax.yaxis.set_major_formatter("{x:.0%}")
     return fig
@@ -92,10 +89,9 @@ def hit_rates(table, marks, title):
     ax.xaxis.set_major_formatter(lambda n, _: f"{n / 1e6:g} M" if n >= 1e6 else f"{n / 1e3:g} k")
     ax.yaxis.set_major_formatter("{x:.0%}")
     for (trace, rows), colour in zip(table.groupby("trace", sort=False), REQUEST_COLOURS):
-        for source, form, look in (("LRU", "-", {}), ("paper", "o", {"mfc": "none", "ms": 6}),
-                                   ("pool", "o", {})):
-            part = rows[rows["source"] == source]
-            ax.plot(part["cache_tokens"], part["hit_rate"], form, lw=1.8, color=colour, **look)
+        for source, form in (("LRU", "-"), ("paper", "o"), ("pool", "o")):
+            part, inside = rows[rows["source"] == source], "none" if source == "paper" else colour
+            ax.plot(part["cache_tokens"], part["hit_rate"], form, color=colour, mfc=inside)
         note(ax, rows["cache_tokens"].max(), rows["hit_rate"].max(), trace, 6, 9, color=colour,
              ha="right", weight="bold")
     for tokens, label in marks.items():
@@ -109,12 +105,10 @@ def return_times_chart(curve, pools, title):
     `pools` its `hit_rate` at the `life_s` of an idle page, with its `label`."""
     fig, ax = canvas(title, 3.4, xlabel="seconds since the page's last use", xscale="log",
                      ylabel="share of pages asked for")
-    ax.plot(curve["seconds"], curve["share"], color=COLOURS["naive"])
+    draw_line(ax, curve["seconds"], curve["share"], "returned\nsooner", COLOURS["naive"])
     ax.plot(pools["life_s"], pools["hit_rate"], "o", color=COLOURS["paged"], ms=7)
     for row in pools.itertuples():
-        note(ax, row.life_s, row.hit_rate, row.label, 8, -4, va="top", size=8.5,
-             color=COLOURS["paged"])
-    end_label(ax, curve["seconds"], curve["share"], "returned\nsooner", COLOURS["naive"])
+        note(ax, row.life_s, row.hit_rate, row.label, 8, -4, va="top", color=COLOURS["paged"])
     ax.set_xlim(right=curve["seconds"].iloc[-1] * 2)
     ax.set_ylim(0, max(0.01, curve["share"].max() * 1.15))
     ax.xaxis.set_major_formatter("{x:,.0f}")
@@ -127,24 +121,24 @@ def latency_vs_rate(table, knees, limit_s, title):
     `limit_s`, with a dot at the rate of `knees` where the line crosses it, if it does."""
     fig, ax = canvas(title, 3.4, xlabel="request rate (requests/s)",
                      ylabel="normalized latency (s/token)", ylim=(0, 2 * limit_s))
+    colours = system_colours(knees)
     for system, curve in table.groupby("system", sort=False):
-        rate, latency = curve["rate_per_s"], curve["normalized_latency_s"]
-        colour, x, y = system_colours(knees)[system], knees[system], limit_s
-        ax.plot(rate, latency, "o-", color=colour, ms=3)
-        ax.plot(x, y, "o", color=colour, ms=8, mfc="white", mew=2, zorder=5)
-        text = f"{system}  {x:.2f}"
+        x, y, text = knees[system], limit_s, f"{system}  {knees[system]:.2f}"
+        look = {"color": colours[system]}
+        ax.plot(curve["rate_per_s"], curve["normalized_latency_s"], "o-", ms=3, **look)
+        ax.plot(x, y, "o", ms=8, mfc="white", mew=2, zorder=5, **look)
         if np.isnan(x):
-            x, y, text = rate.iloc[-1], min(latency.iloc[-1], limit_s), system
-        note(ax, x, y, text, -5, 9, ha="right", va="bottom", rotation=90, size=8, weight="bold",
-             color=colour)
+            x, y, text = *curve[["rate_per_s", "normalized_latency_s"]].iloc[-1], system
+        note(ax, x, min(y, limit_s), text, -5, 9, ha="right", va="bottom", rotation=90, size=8,
+             weight="bold", **look)
     ax.axhline(limit_s, color=COLOURS["faint"], lw=0.8, ls="--")
     ax.set_xlim(left=0)
     return fig
 
 
 def worth_of_memory(table, title):
-    """`throughput_gain` against `requests_gain` of each `deployment`, both log2, with the
-    diagonal on which a fuller memory is worth all it holds."""
+    """`throughput_gain` against `requests_gain` of each `deployment`, both log2: on the diagonal
+    a fuller memory is worth all it holds."""
     most = 1.3 * table[["requests_gain", "throughput_gain"]].max(axis=None)
     fig, ax = canvas(title, 3.6, xlabel="requests at once, pages / maximum reserved",
                      xlim=(0.9, most * 2.6), ylabel="requests/s, likewise", ylim=(0.85, most))
@@ -158,8 +152,8 @@ def worth_of_memory(table, title):
         note(ax, x, y, row.deployment, 11, 4 if y < 1.2 * below else -6, size=8.5)
         below = y
     ax.loglog(base=2)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter("{x:g}×")
+    ax.xaxis.set_major_formatter("{x:g}×")
+    ax.yaxis.set_major_formatter("{x:g}×")
     return fig
 
 
@@ -168,7 +162,37 @@ def shared_pages(table, title):
     fig, ax = canvas(title, 2.8, ylim=(0, 1), xlim=(0, table["step"].max()),
                      xlabel="tokens written", ylabel="blocks without a page")
     for (kind, rows), colour in zip(table.groupby("kind", sort=False), REQUEST_COLOURS):
-        ax.plot(rows["step"], rows["saved"], color=colour)
-        end_label(ax, rows["step"], rows["saved"], kind, colour)
+        draw_line(ax, rows["step"], rows["saved"], kind, colour)
     ax.yaxis.set_major_formatter("{x:.0%}")
     return fig
+
+
+def measured_servers(table, labels, title):
+    """`predicted_tokens` over `logged_tokens` of each `server` against the logged: H100s beside
+    other cards, a marker an `era`, a colour a `kind`; `labels` {server: words} name some."""
+    fig, (left, right) = panels(title, ["on H100", "on other cards"], 3.6)
+    table = table.assign(off=table["predicted_tokens"] / table["logged_tokens"] - 1)
+    on_h100 = table["gpu"].str.startswith("H100")
+    for ax, rows in (left, table[on_h100]), (right, table[~on_h100]):
+        ax.set(xscale="log", xlabel="logged tokens of KV cache", ymargin=0.1, xmargin=0.1)
+        ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
+        ax.axhline(0, color=COLOURS["text"], lw=1)
+        draw_servers(ax, rows, labels)
+    left.set_ylabel("predicted / logged − 1")
+    left.yaxis.set_major_formatter("{x:.0%}")
+    for i, (kind, colour) in enumerate(KINDS.items()):  # the key, where each panel is empty
+        right.text(0.03, 0.47 - 0.08 * i, kind, color=colour, transform=right.transAxes)
+    for i, (era, marker) in enumerate(ERAS.items()):
+        left.plot(0.06, 0.06 + 0.08 * i, marker, color=COLOURS["faint"], transform=left.transAxes, mew=0)
+        left.text(0.1, 0.06 + 0.08 * i, era, transform=left.transAxes, va="center")
+    return fig
+
+
+def draw_servers(ax, rows, labels):
+    """The servers of a panel, and words beside some, on the side where there is room."""
+    for (kind, era), some in rows.groupby(["kind", "era"]):
+        ax.plot(some["logged_tokens"], some["off"], ERAS[era], color=KINDS[kind], alpha=0.7, mew=0)
+    for row in rows[rows["server"].isin(labels)].itertuples():
+        left = row.logged_tokens > np.sqrt(np.prod(ax.get_xlim()))
+        note(ax, row.logged_tokens, row.off, labels[row.server], -7 if left else 7, va="center",
+             ha="right" if left else "left", size=8)
