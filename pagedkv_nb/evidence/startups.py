@@ -82,7 +82,7 @@ def era(engine):
 
 def kind(d, scheme):
     """What makes a start-up easy or hard to predict."""
-    if d.model.image_tower or "GB10" in d.gpu:
+    if d.model.image_tokens or "GB10" in d.gpu:
         return "images or shared memory"
     return "quantised" if scheme else "16 bits"
 

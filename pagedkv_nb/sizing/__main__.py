@@ -1,4 +1,65 @@
 """The command `python -m pagedkv_nb.sizing MODEL --gpu NAME`."""
-from .budget import main
+import argparse
+import sys
 
-raise SystemExit(main())
+from ..facts import facts
+from ..parameter import positive_int
+from . import Deployment, Model, report
+
+OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
+           ("memory-gib", float, 0.0, "what a card that is not listed reports"),
+           ("dtype", str, "auto", "of K and V: fp32, fp16, bf16, fp8; auto: the checkpoint's"),
+           ("tokens", int, 0, "of a sequence (8192, or the model's longest)"),
+           ("weights-gib", float, 0.0, "of the weights; 0: from the checkpoint (0)"),
+           ("usable", float, None, "share of the memory the server may take (the engine's)"),
+           ("engine", str, "vllm-0.33", "a name of engines.csv (vllm-0.33)"),
+           ("overhead-gib", float, None, "a GPU, instead of what the engine takes"),
+           *((name, int, 0, "0: the engine's own default") for name in (
+               "max-model-len", "max-num-seqs", "max-num-batched-tokens"))]
+
+
+def arguments(words):
+    """{option: value} of a command line; ValueError of one line instead of argparse's many."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pagedkv_nb.sizing",
+        description="How many tokens of KV cache a model has on GPUs.")
+    parser.add_argument("model", nargs="?", help="a config.json, a folder that has one, a name of "
+                        "models.csv, or LAYERSxKV_HEADSxHEAD_DIM")
+    parser.add_argument("--gpu", help="a name of gpus.csv, or any with --memory-gib")
+    parser.add_argument("--list", action="store_true", dest="listed",
+                        help="print the names that are known")
+    for name, kind, default, meaning in OPTIONS:
+        parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
+    parser.error = refuse
+    return vars(parser.parse_args(words))
+
+
+def refuse(message):
+    """ValueError with a message, cut if it is long."""
+    raise ValueError(message if len(message) <= 200 else message[:197] + "...")
+
+
+def answer(listed, model, gpu, tokens, dtype, **given):
+    """The names that are known, or the budget of a deployment."""
+    if listed:
+        return "\n".join(f"{kind}: {', '.join(facts(table)['name'])}" for kind, table in (
+            ("cards", "gpus"), ("engines", "engines"), ("models", "models")))
+    if not model or not gpu:
+        refuse("a model and --gpu are needed (or --list)")
+    tokens = positive_int("tokens", tokens, most=10**9, least=0)
+    return report(Deployment(Model.named(model), gpu, **given), tokens, dtype)
+
+
+def main(words=None):
+    """Print what a command line asks for; the exit code, 2 with one line on stderr if it is
+    wrong."""
+    try:
+        print(answer(**arguments(words)))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,6 +1,7 @@
 """A model from the files of its checkpoint: config.json and what lies beside it."""
 import re
 from difflib import get_close_matches
+from os.path import expanduser, isdir
 from pathlib import Path
 
 from ..facts import stored_rows
@@ -8,39 +9,37 @@ from ..files import json_of, text_of
 from ..parameter import shown
 from .config import Fields, model_shape
 from .scheme import cache_dtype, said_scheme, scheme_of
-from .weights import image_tower, parameter_fields, weight_fields, weight_parts
+from .weights import image_tower, weight_fields, weight_parts
 
 NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 INHERITED = ("quantization_config", "tie_word_embeddings", "is_encoder_decoder", "vision_config")
-OTHERS = "quantization_config", "compression_config"  # where a config tells its quantisation
 BROKEN = ArithmeticError, AttributeError, LookupError, TypeError, re.error  # of damaged fields
 
 
 def read_config(path):
     """The fields of a `Model` from a config.json, or from a folder that has one."""
-    file = Path(path).expanduser()
-    file = file / "config.json" if file.is_dir() else file
+    file = Path(expanduser(path))
+    file = file / "config.json" if isdir(file) else file
     config = text_part(path, read_object(path, file))
     called = file.resolve().parent.name if file.name == "config.json" else file.stem
     shape, total = model_shape(config), total_size(path, file)
     told = {"name": called, "family": config.get("model_type", ""), **shape,
-            "image_tower": image_tower(config)[1], **told_weights(config, shape, file, called)}
+            **image_tower(config)[1], **told_weights(config, shape, file, called)}
     return told | ({"checkpoint_bytes": total, "unknown_weights": ""} if total else {})
 
 
 def told_weights(config, shape, file, called):
-    """The fields of a `Model` that tell its weights, and how it asks K and V to be stored; why
-    its bytes are unknown as soon as something is not understood."""
+    """Weights and type of the cache as fields of a `Model`, or why the bytes are not known."""
     told = {}
     try:
         quantisation = told_quantisation(config, file)
         told["cache_dtype"] = cache_dtype(quantisation)
         parts, sizes = weight_parts(config, shape)
-        told |= parameter_fields(config, parts, sizes)
+        told |= sizes
         if said_scheme(called) and not quantisation:
             raise ValueError("quantization_config: missing, but the name says "
                              f"{said_scheme(called)}: put hf_quant_config.json beside config.json")
-        return told | weight_fields(config, parts, sizes, scheme_of(config, quantisation))
+        return told | weight_fields(config, shape, parts, scheme_of(config, quantisation))
     except (ValueError, *BROKEN) as error:
         broken = "" if isinstance(error, ValueError) else "its fields of weights are damaged: "
         why = str(error).removeprefix(f"{shown('model', config.path)}: ")
@@ -48,16 +47,13 @@ def told_weights(config, shape, file, called):
 
 
 def told_quantisation(config, file):
-    """What a checkpoint says of its quantisation, in its config or in ModelOpt's own file
-    beside it; {} if nothing."""
-    for name in OTHERS:
-        if name in config:
-            return config.part(name)
+    """What a checkpoint says of its quantisation, in its config or in ModelOpt's file beside it."""
+    said = config.part("quantization_config") or config.part("compression_config")
     beside = file.with_name("hf_quant_config.json")
-    if not beside.exists():
-        return {}
-    said = Fields(config.path, read_object(config.path, beside)).part("quantization")
-    return {"quant_method": "modelopt"} | said
+    if said or not beside.exists():
+        return said
+    beside = Fields(config.path, read_object(config.path, beside))
+    return {"quant_method": "modelopt"} | beside.part("quantization")
 
 
 def read_object(path, file):
@@ -86,8 +82,7 @@ def text_part(path, config):
 
 
 def total_size(path, file):
-    """Bytes of the weights by model.safetensors.index.json beside the config, draft layers
-    with them; 0 without that file."""
+    """Bytes of the weights, draft layers with them, by the index of their files; 0 without one."""
     index = file.with_name("model.safetensors.index.json")
     if not index.exists():
         return 0

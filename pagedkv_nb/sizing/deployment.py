@@ -8,16 +8,11 @@ from .engine import Engine
 from .model import GIB, Model
 from .pages import Layout
 
-CHECKS = {"weights_gib": 2**30, "memory_gib": 2**30, "usable": 1, "overhead_gib": 2**30}
-
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model on equal GPUs and the KV cache that is left; all sizes are over all GPUs.
-
-    0 and None stand for what the engine, the checkpoint or the table of cards says. ValueError
-    if nothing is left.
-    """
+    """A model on equal GPUs and the KV cache that is left; all sizes are over all GPUs. 0 and
+    None stand for what the engine, the checkpoint or the table of cards says."""
 
     model: Model
     gpu: str
@@ -32,13 +27,14 @@ class Deployment:
     memory_gib: float = 0.0  # what a card reports that is not in gpus.csv
 
     def __post_init__(self):
-        """Check every field."""
+        """Check every field, and that something is left."""
         positive_int("n_gpus", self.n_gpus, most=1024)
-        for name, most in CHECKS.items():
-            if getattr(self, name) is not None or name not in ("usable", "overhead_gib"):
-                number(name, getattr(self, name), most=most)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens"):
             positive_int(name, getattr(self, name), least=0, most=10**9)
+        for name, most in (("weights_gib", 2**30), ("memory_gib", 2**30), ("usable", 1),
+                           ("overhead_gib", 2**30)):
+            if getattr(self, name) is not None or getattr(type(self), name) is not None:
+                number(name, getattr(self, name), most=most)
         self.check_that_some_is_left()
 
     def check_that_some_is_left(self):
@@ -80,8 +76,7 @@ class Deployment:
 
     @property
     def card_gib(self):
-        """GiB of one GPU as a server sees them; 98.9 % of the listed size, as the 80 GB cards
-        report, where no log tells."""
+        """GiB of one GPU as a server sees them; 98.9 %, as 80 GB cards do, where no log tells."""
         listed, reported = self.card
         return reported if reported > 0 else 0.989 * listed
 
@@ -131,16 +126,15 @@ class Deployment:
         return Layout(self.model, self.n_gpus, dtype, engine, tokens)
 
     def token_slots(self, dtype="auto", more_gib=0.0):
-        """Tokens of KV cache, as the engine prints them when it starts; with so many GiB a GPU
-        more (or less) for it."""
+        """Tokens of KV cache, as the engine prints them; with so many GiB a GPU more for it."""
         kv_bytes = max(self.kv_budget_bytes / self.n_gpus + more_gib * GIB, 0)
         return self.layout(dtype).tokens(kv_bytes, self.longest)
 
     def error_gib(self):
-        """GiB a GPU by which the memory of the cache may be off: nine of ten start-ups of
-        kv_logs.csv lie within it. Estimated weights, images and unified memory add to it."""
+        """GiB a GPU by which the cache may be off: 90 % of the start-ups in kv_logs.csv lie
+        within. Estimated weights, images and unified memory add to it."""
         weights = 0 if self.weights_gib else self.weight_bytes / self.n_gpus / GIB
-        return (0.6 + self.model.weights_off * weights + 2.0 * bool(self.model.image_tower)
+        return (0.6 + self.model.weights_off * weights + 2.0 * (self.model.image_tokens > 0)
                 + (0.1 * self.card_gib if "GB10" in self.gpu else 0))
 
     def token_range(self, dtype="auto"):
@@ -148,8 +142,7 @@ class Deployment:
         return tuple(self.token_slots(dtype, sign * self.error_gib()) for sign in (-1, 1))
 
     def sequences(self, n_tokens, dtype="auto"):
-        """Sequences of n tokens the cache holds in the steady state of decoding, when local
-        layers have freed all but their window."""
+        """Sequences of n tokens while they decode: local layers keep their window only."""
         return int(self.kv_budget_bytes // self.model.kv_bytes_on(self.n_gpus, n_tokens, dtype))
 
     def admitted(self, n_tokens, dtype="auto"):

@@ -10,11 +10,7 @@ STAND_IN = {"vocab": 128256, "hidden": 4096, "intermediate": 14336}  # Llama-3.1
 class Engine(SimpleNamespace):
     """A version of an engine, its columns of engines.csv as attributes: the batch it profiles
     with, by the size of the card; `logits_bytes` a request and word of the vocabulary when it
-    samples; GiB a GPU outside PyTorch; whose CUDA graphs it counts; how it prints tokens.
-
-    From the engines' sources and the start-ups of kv_logs.csv. SGLang keeps all but a share of
-    the card back, activations and graphs included.
-    """
+    samples; GiB a GPU outside PyTorch; whose CUDA graphs it counts; how it prints tokens."""
 
     @classmethod
     def named(cls, name):
@@ -22,7 +18,8 @@ class Engine(SimpleNamespace):
         return cls(**fact("engines", "engine", name))
 
     def usable(self, card_gib, n_gpus):
-        """The share of a card it takes unless told otherwise."""
+        """The share of a card it takes unless told otherwise; SGLang keeps the rest back for
+        activations and graphs."""
         if self.generation != "SGLang":
             return self.default_usable
         rows = facts("sglang_reserves").query("engine == @self.name and below_gib > @card_gib")
@@ -52,9 +49,9 @@ class Engine(SimpleNamespace):
         if self.generation == "SGLang":
             return 0
         requests, tokens = load
-        sampled = requests * known_sizes(model)["vocab"] * self.logits_bytes
-        return self.base_gib * GIB + max(0 if in_chunks else sampled, model.image_bytes(tokens),
-                                         prefill_bytes(model, tokens, n_gpus))
+        sampled = 0 if in_chunks else requests * known_sizes(model)["vocab"] * self.logits_bytes
+        images = model.image_token_bytes * max(tokens, model.image_tokens)
+        return self.base_gib * GIB + max(sampled, images, prefill_bytes(model, tokens, n_gpus))
 
     def graph_bytes(self, model, requests):
         """Bytes a GPU of the CUDA graphs, where this version counts them: a stand-in, 0.2 GiB
@@ -69,10 +66,9 @@ class Engine(SimpleNamespace):
 
     def outside_gib(self, gpu, card_gib, n_gpus):
         """GiB a GPU outside PyTorch; communication between GPUs adds to it."""
-        if n_gpus == 1:
-            return self.one_gpu_gib
-        large = card_gib >= 70 and "GB10" not in gpu
-        return self.parallel_gib if large else self.small_parallel_gib
+        small = card_gib < 70 or "GB10" in gpu
+        several = self.small_parallel_gib if small else self.parallel_gib
+        return several if n_gpus > 1 else self.one_gpu_gib
 
 
 def known_sizes(model):
@@ -82,8 +78,7 @@ def known_sizes(model):
 
 def prefill_bytes(model, tokens, n_gpus):
     """Bytes a GPU of the activations of one prefill; each expert of a token has its own."""
-    sizes, inner = known_sizes(model), model.expert_inner / n_gpus
-    if model.experts_per_token:
-        each = 2 * model.experts_per_token * (max(2 * inner, sizes["hidden"]) + inner)
-        return tokens * (each + 6 * sizes["hidden"])
-    return 6 * tokens * (sizes["hidden"] + sizes["intermediate"] / n_gpus)
+    _, hidden, intermediate = known_sizes(model).values()
+    inner = model.expert_inner / n_gpus
+    experts = 2 * model.experts_per_token * (max(2 * inner, hidden) + inner)
+    return tokens * (6 * hidden + (experts or 6 * intermediate / n_gpus))

@@ -1,6 +1,6 @@
 """Bytes of KV cache of a token and of a sequence, from the shape of a model."""
 from dataclasses import dataclass, fields
-from pathlib import Path
+from os.path import exists
 
 import pandas as pd
 
@@ -54,79 +54,60 @@ class Model:
     copied_bytes: int = 0  # of the weights, that every GPU holds
     unknown_weights: str = ""  # why they are
     weights_off: float = 0.03  # the share by which they may be
-    image_tower: tuple = ()  # hidden, inner, merged patches a token, tokens of the largest image
+    image_token_bytes: int = 0  # of activations while images pass their tower
+    image_tokens: int = 0  # of the largest image
 
     @classmethod
     def named(cls, name):
-        """A model of models.csv, also with the scheme its weights are stored in
-        ("Qwen3-14B-AWQ"), a bare shape "LAYERSxKV_HEADSxHEAD_DIM", or the path of a
-        config.json or of a folder that has one; ValueError in one line says what is wrong or
-        lists the known names."""
+        """A model of models.csv, also with a scheme ("Qwen3-14B-AWQ"), a bare shape
+        "LAYERSxKV_HEADSxHEAD_DIM", or the path of a config.json or of a folder that has one;
+        ValueError in one line says what is wrong or lists the known names."""
         known = list(stored_rows("models"))
         parts = (name if isinstance(name, str) else choice("model", name, known)).split("x")
         if len(parts) == 3 and all(part.isdecimal() for part in parts):
             return cls(name, *(positive_int("model", int(part[:10]), 10**6) for part in parts))
         base, scheme = named_scheme(name, known)
-        if name not in known and is_path(name, base in known):
+        meant = base not in known and (name.endswith(".json") or "/" in name)
+        if name not in known and (meant or exists(name)):
             return cls(**read_config(name))
         row = fact("models", "model", base)
-        kind = {field.name: field.type for field in fields(cls)} | {"image_tower": whole_numbers}
-        told = {field: kind[field](row[field]) for field in kind if pd.notna(row.get(field))}
+        told = {field.name: field.type(row[field.name]) for field in fields(cls)
+                if pd.notna(row.get(field.name))}
         named = {"name": name, "family": base.split("-")[0].lower()}
         return cls(**told | named | scheme_bytes(row, scheme))
 
-    def values_per_token(self, local=False, n_gpus=1):
-        """Numbers one layer keeps for one token on one of n GPUs: a latent, or K and V of its
-        KV heads, which are dealt out whole; of a local layer if asked."""
-        if self.latent_dim:
-            return self.latent_dim
+    def layer_bytes_on(self, n_gpus, dtype, local=False):
+        """Bytes of a token in one layer on one of n GPUs: a latent, or K and V of KV heads, which
+        are dealt out whole, and its share of an index; "auto" is what the checkpoint asks for."""
+        auto = choice("dtype", dtype, BYTES_PER_VALUE) == "auto"
+        size = BYTES_PER_VALUE[self.cache_dtype if auto else dtype]
         heads, width = self.kv_heads, self.head_dim
         if local and self.local_kv_heads:
             heads, width = self.local_kv_heads, self.local_head_dim
-        return pages_for(heads, n_gpus) * (width + (self.v_head_dim or width))
-
-    def bytes_per_value(self, dtype="fp16"):
-        """Bytes of a value of K and V; "auto" is what the checkpoint asks for."""
-        auto = choice("dtype", dtype, BYTES_PER_VALUE) == "auto"
-        size = BYTES_PER_VALUE[self.cache_dtype if auto else dtype]
-        return INDEXED_FP8 if self.index_layers and self.latent_dim and size == 1 else size
+        values = pages_for(heads, n_gpus) * (width + (self.v_head_dim or width))
+        if self.latent_dim:
+            values, size = self.latent_dim, INDEXED_FP8 if self.index_layers and size == 1 else size
+        full = max(self.layers - self.local_layers, 1)
+        return values * size + (0 if local else self.index_layers * self.index_bytes / full)
 
     def kv_bytes(self, n_tokens, dtype="fp16", n_gpus=1):
-        """Bytes of a sequence of n tokens on one of n GPUs; local layers keep at most their
-        window."""
+        """Bytes of a sequence on one of n GPUs; local layers keep at most their window."""
         everywhere = (self.layers - self.local_layers) * n_tokens
         in_window = self.local_layers * min(n_tokens, self.window)
-        values = (everywhere * self.values_per_token(n_gpus=n_gpus)
-                  + in_window * self.values_per_token(local=True, n_gpus=n_gpus))
-        index = self.index_layers * self.index_bytes * n_tokens
-        return round(values * self.bytes_per_value(dtype)) + index
+        return round(everywhere * self.layer_bytes_on(n_gpus, dtype)
+                     + in_window * self.layer_bytes_on(n_gpus, dtype, local=True))
 
     def kv_bytes_per_token(self, dtype="fp16"):
         """Bytes of one more token, while it is inside every window."""
         return self.kv_bytes(1, dtype)
 
     def kv_bytes_on(self, n_gpus, n_tokens, dtype="fp16"):
-        """Bytes of a sequence over n tensor-parallel GPUs. The GPU with the most KV heads
-        sets the pace; a latent is one head, which every GPU holds."""
+        """Bytes of a sequence over n tensor-parallel GPUs, each as the one with most KV heads."""
         return n_gpus * self.kv_bytes(n_tokens, dtype, n_gpus)
 
-    def layer_bytes_on(self, n_gpus, dtype, local=False):
-        """Bytes of a token in one layer on one of n GPUs, with its share of an index."""
-        index = 0 if local else (self.index_layers * self.index_bytes
-                                 / max(self.layers - self.local_layers, 1))
-        return self.values_per_token(local, n_gpus) * self.bytes_per_value(dtype) + index
-
     def copies_on(self, n_gpus):
-        """How often n tensor-parallel GPUs store a token: 8 heads take 1 copy on 8 GPUs,
-        1.5 on 12, and 1.5 on 6."""
+        """How often n tensor-parallel GPUs store a token: 8 heads once on 8, 1.5 times on 6."""
         return self.kv_bytes_on(n_gpus, 1) / self.kv_bytes(1)
-
-    def image_bytes(self, tokens):
-        """Bytes of activations while a batch of images passes the tower; 0 without one."""
-        if not self.image_tower:
-            return 0
-        hidden, inner, patches, largest = self.image_tower
-        return 2 * patches * max(tokens, largest) * (6 * hidden + 2 * inner)
 
     def sentence(self):
         """The layers in words, with all that keeps the cache from being a plain product."""
@@ -142,17 +123,3 @@ class Model:
             f"{full} keep all: {shape}" if 0 < full < self.layers else shape: True,
             f"{index} keep {self.index_bytes} bytes of index a token": index}
         return ", ".join(words for words, holds in told.items() if holds)
-
-
-def whole_numbers(text):
-    """A tuple of the whole numbers in a text."""
-    return tuple(map(int, text.split()))
-
-
-def is_path(name, known):
-    """Whether a name is that of a file or folder, or meant as one unless it is known."""
-    try:
-        there = Path(name).expanduser().exists()
-        return there or not known and (name.endswith(".json") or "/" in name)
-    except (OSError, ValueError, RuntimeError):  # no name of a file
-        return False

@@ -1,15 +1,14 @@
 """From memory to tokens, the way vLLM deals its pages out: layers of one kind form groups of
 equal size, pages of all kinds are equally large (its kv_cache_utils.py; 95 % of 104 start-ups
 that log both come out within 0.5 %)."""
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..paging import pages_for
 
 PAGE_SIZE = 16  # tokens a page of vLLM
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """Layers that keep the same: bytes a token of one layer on one GPU, or of its state."""
 
     layers: int
@@ -34,39 +33,34 @@ def kinds_of(model, n_gpus, dtype, grouped):
         model.state_bytes)
 
 
-def group_size(kinds, merge_below):
-    """Layers of a group: as many as the rarest kind has, or as the most frequent one if that
-    has hardly more."""
-    counts = [kind.layers for kind in kinds]
-    return max(counts) if max(counts) < merge_below * min(counts) else min(counts)
-
-
-def pages_of(kind, n_tokens, model, engine, batch_tokens):
-    """Pages one group of a kind takes for a request of n tokens at admission: beside a window
-    lies what is computed and not yet let go."""
-    if kind.keeps == "state":
-        every = engine.mamba_every_block and model.state == "mamba"
-        return pages_for(n_tokens, kind.page_tokens) if every else engine.state_pages
-    kept = {"full": n_tokens, "chunk": model.window + batch_tokens,
-            "window": model.window - 1 + batch_tokens * engine.batches_in_flight}[kind.keeps]
-    return pages_for(min(n_tokens, kept), kind.page_tokens) + (kind.keeps == "window")
-
-
 class Layout:
     """How one GPU's memory for the KV cache is cut into pages, and what a request takes."""
 
     def __init__(self, model, n_gpus, dtype, engine, batch_tokens):
-        """The groups of layers of a model under an engine of engines.csv."""
+        """The groups of layers of a model under an engine of engines.csv: as large as the rarest
+        kind of layers, or as the most frequent one if that has hardly more."""
         self.model, self.engine, self.batch_tokens = model, engine, batch_tokens
         self.kinds = kinds_of(model, n_gpus, dtype, engine.merge_below > 0)
-        self.size = group_size(self.kinds, engine.merge_below)
+        counts = [kind.layers for kind in self.kinds]
+        rarest, most = min(counts), max(counts)
+        self.size = most if most < engine.merge_below * rarest else rarest
         self.groups = [pages_for(kind.layers, self.size) for kind in self.kinds]
         self.page_bytes = self.kinds[0].page_bytes * self.size  # of a group
 
+    def pages_of(self, kind, n_tokens):
+        """Pages that one group of a kind takes for a request at admission: beside a window lies
+        what is computed and not yet let go."""
+        if kind.keeps == "state":
+            every = self.engine.mamba_every_block and self.model.state == "mamba"
+            return pages_for(n_tokens, kind.page_tokens) if every else self.engine.state_pages
+        window, ahead = self.model.window, self.batch_tokens
+        kept = {"full": n_tokens, "chunk": window + ahead,
+                "window": window - 1 + ahead * self.engine.batches_in_flight}[kind.keeps]
+        return pages_for(min(n_tokens, kept), kind.page_tokens) + (kind.keeps == "window")
+
     def pages_of_request(self, n_tokens):
         """Pages of a request of n tokens at admission, over all groups."""
-        return sum(n * pages_of(kind, n_tokens, self.model, self.engine, self.batch_tokens)
-                   for n, kind in zip(self.groups, self.kinds))
+        return sum(n * self.pages_of(kind, n_tokens) for n, kind in zip(self.groups, self.kinds))
 
     def concurrency(self, kv_bytes, n_tokens):
         """Requests of n tokens that memory admits at once."""

@@ -4,7 +4,7 @@ import re
 from fnmatch import translate
 from itertools import product
 
-from ..facts import fact, stored_rows
+from ..facts import stored_rows
 
 SCHEMES = stored_rows("schemes")
 WORDS = {name: set(row["words"].split()) for name, row in SCHEMES.items()}
@@ -21,9 +21,8 @@ PREFIX = re.compile(r"^(?:(?:language_model|model|backbone)\.)+")
 
 
 def bytes_of(scheme, group=None, bits=None, more=0.0):
-    """Bytes a weight of a scheme of schemes.csv: its bits and its share of a group's scales,
-    of so many bytes more."""
-    row = fact("schemes", "scheme", scheme)
+    """Bytes a weight of a scheme: its bits, and its share of the scales of a group, more or less."""
+    row = SCHEMES[scheme]
     group = (group or row["group"]) if row["group"] else 0
     return (bits or row["bits"]) / 8 + ((row["group_bytes"] + more) / group if group > 0 else 0)
 
@@ -50,17 +49,17 @@ def named_scheme(name, known):
 def scheme_bytes(row, scheme):
     """What a row of models.csv weighs in a scheme, as fields of a `Model`: embeddings stay at
     16 bits; a model that is published quantised has its bytes in the table."""
-    n_params, published = row["params_billion"] * 1e9, row["weights_gib"]
+    published = row["weights_gib"]
     if published > 0 and scheme in ("", row["published_scheme"]):
         return {"checkpoint_bytes": int(published * 2**30)}
-    if not scheme or not n_params > 0:
+    if not scheme:
         return {}
-    embeddings = row["vocab"] * row["hidden"] * (1 if row["tied"] else 2)
-    kept = 0 if fact("schemes", "scheme", scheme)["embeddings_too"] else embeddings
-    if not embeddings > 0 or published > 0 or not bytes_of(scheme) > 0:
+    width, embeddings = bytes_of(scheme), row["vocab"] * row["hidden"] * (1 if row["tied"] else 2)
+    if published > 0 or not (width > 0 and embeddings > 0):
         return {"unknown_weights": f"the bytes of its weights as {scheme} are not known"}
-    return {"checkpoint_bytes": int(2 * kept + bytes_of(scheme) * (n_params - kept)),
-            "weights_off": 0.03 if bytes_of(scheme) >= 1 else 0.1}
+    kept = 0 if SCHEMES[scheme]["embeddings_too"] else embeddings
+    return {"checkpoint_bytes": int(2 * kept + width * (row["params_billion"] * 1e9 - kept)),
+            "weights_off": 0.03 if width >= 1 else 0.1}
 
 
 class Scheme:
@@ -68,14 +67,14 @@ class Scheme:
 
     def __init__(self, default=2.0, kept=(), own=()):
         """Bytes a weight; parts that keep 16 bits; {part: bytes} of those named one by one."""
-        self.default, self.kept, own = default, Parts([*kept, *UNLESS_TARGETS]), dict(own)
-        self.own = [(Parts([part for part in own if own[part] == size]), size)
-                    for size in dict.fromkeys(own.values())]
+        own, self.default = dict(own), default
+        self.named = [(Parts([part for part in own if own[part] == size]), size)
+                      for size in dict.fromkeys(own.values())]
+        self.named.append((Parts([*kept, *UNLESS_TARGETS]), 2.0))
 
     def width(self, part):
         """Bytes a weight of a part such as "layers.3.self_attn.q_proj"."""
-        named = next((size for parts, size in self.own if part in parts), None)
-        return named or (2.0 if part in self.kept else self.default)
+        return next((size for parts, size in self.named if part in parts), self.default)
 
 
 class Parts:
@@ -86,7 +85,7 @@ class Parts:
         wild = [p[3:] if p.startswith("re:") else translate(common_name(p))[:-2] + r"(\..*)?\Z"
                 for p in patterns if "*" in p or p.startswith("re:")]
         self.names = {common_name(p) for p in patterns}
-        self.wild = re.compile("|".join(f"(?:{p})" for p in wild) or r"\Z.")
+        self.wild = re.compile("|".join(f"(?:{p})" for p in wild) or r"\Z.")  # or nothing
 
     def __contains__(self, part):
         """Whether the part, one of its parents, or some of its names are in the list."""
@@ -117,16 +116,11 @@ def scheme_of(config, q):
         return Scheme(bytes_of(algorithm(algo)), kept)
     scheme = "fp8" if q.get("load_in_8bit") else algorithm(method, "quant_method")
     if scheme == "mxfp4":
-        return Scheme(2.0, kept, {"*.experts.*": bytes_of(scheme) * padding(config)})
+        inner = config.get("intermediate_size") or 256  # padded to a multiple of 256
+        return Scheme(2.0, kept, {"*.experts.*": bytes_of(scheme) * -(-inner // 256) * 256 / inner})
     own = {part: packed(q | said, scheme) if (said.get("bits") or 16) < 16 else 2.0
            for part, said in (q.get("extra_config") or {}).items()}  # of AutoRound
     return Scheme(packed(q, scheme), kept, own)
-
-
-def padding(config):
-    """How much larger experts in mxfp4 are: their inner size is a multiple of 256."""
-    inner = config.get("intermediate_size") or 256
-    return -(-inner // 256) * 256 / inner
 
 
 def algorithm(said, field="quant_algo"):
@@ -140,10 +134,9 @@ def algorithm(said, field="quant_algo"):
 
 def packed(q, scheme):
     """Bytes a weight of a scheme with so many bits, a scale and perhaps a zero a group."""
-    if scheme == "bnb":
-        return bytes_of(scheme, more=0 if q.get("bnb_4bit_use_double_quant") else 3)
     if scheme not in ("awq", "gptq"):
-        return bytes_of(scheme)
+        scales = scheme == "bnb" and not q.get("bnb_4bit_use_double_quant")
+        return bytes_of(scheme, more=3 if scales else 0)
     bits, group = q.get("bits"), q.get("group_size")
     if type(bits) is not int or not 1 < bits <= 8:
         raise ValueError(f"quantization_config.bits={bits!r}: must be a whole number, 2 to 8")

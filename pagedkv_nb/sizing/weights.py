@@ -1,8 +1,6 @@
-"""The weights of a model part by part (layer_parts.csv), from its config.json, and their bytes.
-
-An estimate: norms, biases and draft layers are left out. Fields of config_fields.csv whose
-meaning begins with "part" size nothing else.
-"""
+"""The weights of a model part by part (layer_parts.csv), from its config.json, and their bytes:
+an estimate without norms, biases and draft layers. Fields of config_fields.csv whose meaning
+begins with "part" size nothing else."""
 from math import prod
 
 from ..facts import facts
@@ -11,40 +9,31 @@ from .heads import state_sizes
 
 PARTS = {kind: rows.to_dict("records") for kind, rows in facts("layer_parts").groupby("kind")}
 OWN = {meaning for meaning in MEANINGS.values() if meaning.startswith("part ")}
-ALONE = "hybrid_override_pattern", "layers_block_type"  # feed-forward layers stand alone
-EXPERT_WORDS = "E", "moe"
+# Where a config names the layers with experts, and by what; the last two name mixers as well.
+EXPERTS = {"mlp_layer_types": "sparse", "moe_layer_freq": 1, "hybrid_override_pattern": "E",
+           "layers_block_type": "moe"}
+ALONE = "hybrid_override_pattern", "layers_block_type"  # a layer mixes tokens or feeds forward
 
 
 def weight_parts(config, shape):
-    """([(part, parameters, whether each GPU holds all of it)] of all layers, sizes);
-    ValueError by the field that is missing or damaged."""
-    n = sizes(config, shape)
-    kinds = layer_kinds(config, shape["layers"] + shape["stateless_layers"])
-    return [(f"layers.{i}.{name}", size, copied) for i, keeps in enumerate(kinds)
-            for name, size, copied in layer_parts(config, n, i, keeps) if size], n
+    """([(part, parameters, whether each GPU holds all of it)] of all but the input embedding,
+    parameters and experts as fields of a `Model`); ValueError by the field that is damaged."""
+    n, words = sizes(config, shape), shape["vocab"] * shape["hidden"]
+    tied = config.get("tie_word_embeddings", "tie_word_embeddings" in config.family) is True
+    kinds = layer_kinds(config, n["layers"] + n["stateless_layers"])
+    parts = [(f"layers.{i}.{name}", size, copied) for i, keeps in enumerate(kinds)
+             for name, size, copied in layer_parts(config, n, i, keeps) if size]
+    parts += [("lm_head", words, False)] * (not tied)
+    told = {name: n[name] for name in ("experts_per_token", "expert_inner") if n["experts"]}
+    return parts, told | {"params_billion": (words + sum(size for _, size, _ in parts)) / 1e9}
 
 
-def weight_fields(config, parts, n, scheme):
-    """Bytes of the weights in a scheme, and of those that each GPU holds a copy of, as fields
-    of a `Model`."""
-    words, bytes_of = n["vocab"] * n["hidden"], [(size * scheme.width(name), copied)
-                                                 for name, size, copied in parts]
-    head = 0 if tied(config) else words * scheme.width("lm_head")
-    total = sum(size for size, _ in bytes_of) + 2 * words + head + 2 * image_tower(config)[0]
-    return {"checkpoint_bytes": int(total),
-            "copied_bytes": int(sum(size for size, copied in bytes_of if copied))}
-
-
-def parameter_fields(config, parts, n):
-    """Parameters, and experts where there are any, as fields of a `Model`."""
-    words = n["vocab"] * n["hidden"] * (1 if tied(config) else 2)
-    told = {"params_billion": (words + sum(size for _, size, _ in parts)) / 1e9}
-    return told | {name: n[name] for name in ("experts_per_token", "expert_inner") if n["experts"]}
-
-
-def tied(config):
-    """Whether input and output embedding are one."""
-    return config.get("tie_word_embeddings", "tie_word_embeddings" in config.family) is True
+def weight_fields(config, shape, parts, scheme):
+    """Bytes of the weights in a scheme, and of those that each GPU holds, for a `Model`."""
+    sized = [(size * scheme.width(name), copied) for name, size, copied in parts]
+    kept = shape["vocab"] * shape["hidden"] + image_tower(config)[0]  # at 16 bits
+    return {"checkpoint_bytes": int(sum(size for size, _ in sized) + 2 * kept),
+            "copied_bytes": int(sum(size for size, copied in sized if copied))}
 
 
 def sizes(config, shape):
@@ -67,17 +56,19 @@ def sizes(config, shape):
 
 def layer_parts(config, n, i, keeps):
     """[(part, parameters, whether each GPU holds all of it)] of layer i."""
-    words = next((config[field] for field in ALONE if field in config), None)
-    mixer = [] if keeps == "nothing" else mixer_parts(config, n, i, keeps, bool(words))
-    if words:
-        kind = "experts" if words[i] in EXPERT_WORDS else "dense"
-        return mixer or parts_of(kind, "mixer", n)
-    if "block_configs" in config:
-        return mixer + own_forward(config["block_configs"][i]["ffn"], n)
+    alone = any(field in config for field in ALONE)
+    where = "mixer" if alone else "mlp"
+    mixer = [] if keeps == "nothing" else mixer_parts(config, n, i, keeps, alone)
+    if alone and mixer:
+        return mixer
+    if "block_configs" in config:  # which says how wide each layer is
+        said = config["block_configs"][i]["ffn"]
+        inner = 0 if said.get("no_op") else int(2 * said["ffn_mult"] * n["hidden"] / 3)
+        return mixer + parts_of("dense", where, n | {"inner": -(-inner // 256) * 256})
     experts = has_experts(config, n, i)
     both = config.get("enable_moe_block") is True  # Gemma 4 has both in each layer
-    return (mixer + (parts_of("experts", "mlp", n) if experts else [])
-            + (parts_of("dense", "mlp", n) if both or not experts else []))
+    return (mixer + parts_of("experts", where, n) * experts
+            + parts_of("dense", where, n) * (both or not experts))
 
 
 def parts_of(kind, where, n):
@@ -103,36 +94,28 @@ def mixer_parts(config, n, i, keeps, alone):
         "own_values": bool(local) or config.get("attention_k_eq_v") is not True})
 
 
-def own_forward(said, n):
-    """Parts of a feed-forward layer of `block_configs`, which says how wide it is."""
-    inner = 0 if said.get("no_op") else int(2 * said["ffn_mult"] * n["hidden"] / 3)
-    return parts_of("dense", "mlp", n | {"inner": -(-inner // 256) * 256})
-
-
 def has_experts(config, n, i):
     """Whether layer i has experts, by the first field that tells."""
-    if not n["experts"]:
-        return False
-    for field, words in (("mlp_layer_types", ("sparse",)), ("moe_layer_freq", (1,))):
-        if isinstance(config.get(field), list) and i < len(config[field]):
-            return config[field][i] in words
+    for field, word in EXPERTS.items():
+        if isinstance(config.get(field), list | str) and i < len(config[field]):
+            return config[field][i] == word
     if isinstance(config.get("moe_layers"), list):
         return i in config["moe_layers"]
     if i in (config.get("mlp_only_layers") or []):
         return False
-    return (i + 1) % (n["expert_step"] or 1) == 0 and i >= n["first_expert"]
+    return n["experts"] > 0 and (i + 1) % (n["expert_step"] or 1) == 0 and i >= n["first_expert"]
 
 
 def image_tower(config):
-    """(parameters of the image tower, its sizes for `Model.image_tower`); (0, ()) without."""
+    """(parameters of the image tower, what images take as fields of a `Model`)."""
     tower = config.get("vision_config")
     tower = tower if isinstance(tower, dict) else {}
     n = {field: value for field, value in tower.items()
          if type(value) is int and 0 <= value <= 10**6}
     layers, hidden = n.get("depth") or n.get("num_hidden_layers") or 0, n.get("hidden_size", 0)
-    inner = n.get("intermediate_size") or 4 * hidden
+    inner, merged = n.get("intermediate_size") or 4 * hidden, n.get("spatial_merge_size", 1) ** 2
     if not (layers and hidden):
-        return 0, ()
-    merged = n.get("spatial_merge_size", 1) ** 2
-    return layers * hidden * (4 * hidden + 2 * inner), (
-        hidden, inner, merged, 16384 if merged > 1 else 8192)
+        return 0, {}
+    return layers * hidden * (4 * hidden + 2 * inner), {
+        "image_token_bytes": 2 * merged * (6 * hidden + 2 * inner),
+        "image_tokens": 16384 if merged > 1 else 8192}

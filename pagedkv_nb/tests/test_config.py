@@ -621,7 +621,7 @@ def test_numbers_out_of_all_bounds(tmp_path, field, value):
 def test_a_damaged_image_tower(tmp_path):
     tower = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "spatial_merge_size": 2}
     whole = Model.named(written(tmp_path, LLAMA | {"vision_config": tower}))
-    assert whole.image_tower == (1152, 4304, 4, 16384)
+    assert (whole.image_token_bytes, whole.image_tokens) == (8 * (6 * 1152 + 2 * 4304), 16384)
     for field in tower:
         for value in (None, "x", -1, 10**4000, True, [], {}, 0, 1.5):
             path = written(tmp_path, LLAMA | {"vision_config": tower | {field: value}})

@@ -1,12 +1,14 @@
 """From memory to tokens: pages of layers of several kinds, against what servers printed and
 against counts by hand."""
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import GIB, Deployment, Engine, Model
-from pagedkv_nb.sizing.pages import Kind, Layout, group_size
+from pagedkv_nb.sizing.pages import Layout
 
 # Gemma-4-31B: 10 full layers of 4 KV heads of 512, 50 local ones of 16 heads of 256.
 GEMMA = Model("Gemma-4-31B", 60, 4, 512, 32, 50, 1024, local_kv_heads=16, local_head_dim=256)
@@ -87,7 +89,11 @@ def test_two_shapes_of_heads_share_pages():
     ([10, 12], 1.25, 12), ([12, 10], 1.25, 12), ([8, 10], 1.25, 8), ([8, 10], 1.5, 10),
     ([10, 15], 1.5, 10), ([10, 52], 1.5, 10), ([12, 12], 1.25, 12), ([3, 30, 7], 1.5, 3), ([30], 1.25, 30)])
 def test_layers_of_a_group(counts, below, size):
-    assert group_size([Kind(n, 16, 1, "full") for n in counts], below) == size
+    full, local, states = (*counts, 0, 0)[:3]
+    model = Model("drawn", full + local, 8, 128, local_layers=local, window=512, state_layers=states,
+                  stateless_layers=states, state="linear" if states else "", state_bytes=10**6 * states)
+    engine = SimpleNamespace(merge_below=below)
+    assert Layout(model, 1, "fp16", engine, 8192).size == size
 
 
 def test_padded_layers_are_paid():

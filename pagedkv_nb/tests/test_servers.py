@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pagedkv_nb.evidence.startups import cache_dtype, deployed, logged_servers, predictions
 from pagedkv_nb.facts import fact, facts
 from pagedkv_nb.sizing import GIB, Deployment, Engine, Model, budget, remarks, report
-from pagedkv_nb.sizing.budget import main
+from pagedkv_nb.sizing.__main__ import main
 from pagedkv_nb.sizing.engine import known_sizes
 
 SERVERS = logged_servers()
@@ -174,7 +174,7 @@ def shares(logged_weights, chosen):
     """(start-ups, share within 5 %, within 10 %) of those that are chosen."""
     had = predictions(SERVERS, logged_weights).merge(
         SERVERS[["id", "shape"]], left_on="server", right_on="id")
-    had["tower"] = [bool(Model.named(shape).image_tower) for shape in had["shape"]]
+    had["tower"] = [Model.named(shape).image_tokens > 0 for shape in had["shape"]]
     had = had[chosen(had)]
     off = (had["predicted_tokens"] / had["logged_tokens"] - 1).abs()
     return len(had), (off <= 0.05).mean(), (off <= 0.10).mean()
@@ -227,7 +227,7 @@ def test_the_range_is_the_error_of_the_memory():
     four = Deployment(Model.named("Llama-3.1-8B-AWQ"), "H100-80GB")
     assert four.error_gib() == pytest.approx(0.6 + 0.1 * four.weight_bytes / GIB)
     image = Model.named("Qwen3.5-27B")
-    assert image.image_tower
+    assert image.image_tokens == 16384
     assert Deployment(image, "H100-80GB", weights_gib=52.0).error_gib() == pytest.approx(2.6)
     assert Deployment(d.model, "GB10-128GB", weights_gib=15.0).error_gib() == pytest.approx(
         0.6 + 0.1 * fact("gpus", "gpu", "GB10-128GB")["reported_gib"])
@@ -350,8 +350,8 @@ def test_activations_of_experts_and_of_images():
     assert budget(d)["activations"] == pytest.approx(4 * (0.1 * GIB + tokens * each), abs=8)
     image = Model.named("Qwen3.5-4B")
     d = Deployment(image, "H100-80GB", 1, 9.0, engine="vllm-0.19", max_num_seqs=256)
-    hidden, inner, patches, largest = image.image_tower
-    assert budget(d)["activations"] == int(0.1 * GIB) + patches * largest * 2 * (6 * hidden + 2 * inner)
+    tower = 16384 * 4 * 2 * (6 * 1024 + 2 * 4096)  # 4 patches a token, hidden 1,024, inner 4,096
+    assert budget(d)["activations"] == int(0.1 * GIB) + tower
 
 
 def test_unknown_weights_are_unknown_on_many_gpus_too(tmp_path):
