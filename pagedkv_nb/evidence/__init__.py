@@ -2,6 +2,3 @@
 from .ledger import judge, ledger, paper_gains, sharing
 from .recording import recorded, replay
 from .startups import by_class, deployed, logged_servers, predictions
-
-__all__ = ["by_class", "deployed", "judge", "ledger", "logged_servers", "paper_gains", "predictions",
-           "recorded", "replay", "sharing"]

@@ -1,8 +1,7 @@
 """The article's claims, each with its value, ours, and a verdict that is computed.
 
-A claim holds as it stands, at the precision the article prints; or it holds under a condition
-that we can name; or it is wrong.
-"""
+A claim holds as it stands, at the precision the article prints; or it holds under a condition that
+we can name; or it is wrong."""
 import numpy as np
 import pandas as pd
 
@@ -31,14 +30,12 @@ def as_printed(claim, article, ours):
 
 def sizing():
     """Bytes of a token; what 100 users waste, at the last token and over a life."""
-    surveyed = facts("models").query("survey")
-    shapes = surveyed.query("attention != 'MLA'")
-    agree = shapes["q_heads"] == shapes["kv_heads"]
-    known, mha = len(surveyed), shapes["attention"] == "MHA"
+    models = facts("models").query("survey")
+    agree, mha = models["q_heads"] == models["kv_heads"], models["attention"] == "MHA"
     yield as_printed("bytes a token of its model takes", "524,288", f"{PER_TOKEN:,}")
     yield judge("a token takes 2 × layers × heads × dim × bytes", "in any model",
-                f"in {agree.sum()} of {known} models",
-                agree.sum() == known, agree[mha].all(), "for multi-head attention")
+                f"in {agree.sum()} of {len(models)} models", agree.all(), agree[mha].all(),
+                "for multi-head attention")
     mib = ", ".join(f"{n * PER_TOKEN / MIB:g}" for n in (2048, 500, 2048 - 500))
     yield as_printed("MiB reserved, used, wasted by one request", "1024, 250, 774", mib)
     life = (160 + np.arange(1, 341)).mean() / 2048  # prompt 160, output 340

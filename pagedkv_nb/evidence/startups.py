@@ -8,19 +8,15 @@ SETTINGS = "max_model_len", "max_num_seqs", "max_num_batched_tokens"
 
 
 def logged_servers():
-    """The start-ups whose log tells version, share of memory, and tokens, of models that have
-    a name here, without pipeline stages (which print one stage's memory). `engine` is the row
-    of engines.csv, `scheme` how the weights are stored."""
+    """The start-ups whose log tells version, share of memory and tokens, of models with a name
+    here, without pipeline stages (which print one stage's memory). `engine` is the row of
+    engines.csv, `scheme` how the weights are stored."""
     logs = facts("kv_logs").query("pipeline_parallel == 1 and kv_tokens > 0")
-    version = logs["engine_version"].str.extract(r"^0\.(\d+)")[0]
-    logs = logs.assign(engine="vllm-0." + version.fillna("?"), scheme=[
+    logs = logs[~logs["engine_version"].str.contains(r"\(V1\)", na=False)]  # before it was ready
+    version = logs["engine_version"].str.replace(".*V0.*", "0.7", regex=True)  # the last to be V0
+    logs = logs.assign(engine="vllm-" + version.str.extract(r"^(0\.20\.0|0\.\d+)")[0], scheme=[
         said_scheme(f"{row.model} {row.weights_dtype} {row.shape}".replace("/", " "))
         for row in logs.itertuples()])
-    logs = logs[~logs["engine_version"].str.contains(r"\(V1\)", na=False)]  # before it was ready
-    v0 = logs["engine_version"].str.contains("V0", na=False) & ~logs["engine"].isin(
-        ["vllm-0.6", "vllm-0.7"])
-    logs.loc[v0, "engine"] = "vllm-0.7"
-    logs.loc[logs["engine_version"] == "0.20.0", "engine"] = "vllm-0.20.0"
     known = (logs["gpu"].isin(facts("gpus")["name"]) & logs["engine"].isin(facts("engines")["name"])
              & logs["gpu_memory_utilization"].notna() & logs["shape"].map(is_named))
     return logs[known].reset_index(drop=True)
@@ -58,10 +54,9 @@ def predictions(servers, weights=True):
     """A row for each start-up: its name, model, GPUs, engine, how its weights are stored,
     logged and predicted tokens, and the range of the prediction; only those with logged
     weights, or all with estimated ones."""
-    rows = [row for _, row in servers.iterrows() if (row["weights_gib"] > 0 if weights else
-                                                     row["weights_dtype"] != "float32")]
     found = []
-    for row in rows:
+    known = servers.query("weights_gib > 0" if weights else "weights_dtype != 'float32'")
+    for _, row in known.iterrows():
         d, dtype = deployed(row, weights), cache_dtype(row)
         low, high = d.token_range(dtype)
         found.append({

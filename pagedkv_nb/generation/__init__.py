@@ -1,5 +1,3 @@
 """A real language model in NumPy, and the loop that lets it write through pages."""
 from .generator import Answer, Generator, beam_search
 from .language_model import LanguageModel
-
-__all__ = ["Answer", "Generator", "LanguageModel", "beam_search"]

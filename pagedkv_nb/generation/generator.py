@@ -62,8 +62,8 @@ class Generator:
         if pages_for(longest, self.pool.page_size) > self.pool.total_pages:
             raise ValueError(f"limit={limit}: a prompt of {len(prompt)} tokens and its answer do "
                              f"not fit {self.pool.total_pages} pages of {self.pool.page_size}")
-        first, *others = [Answer(self.model.known(prompt), limit, number("temperature", temperature),
-                                 np.random.RandomState(seed + i))
+        prompt, temperature = self.model.known(prompt), number("temperature", temperature)
+        first, *others = [Answer(prompt, limit, temperature, np.random.RandomState(seed + i))
                           for i in range(positive_int("n", n))]
         first.forks = others
         self.waiting.append(first)

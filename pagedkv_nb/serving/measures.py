@@ -3,14 +3,12 @@ import numpy as np
 import pandas as pd
 
 from ..contiguous import STATES
-from .server import COLUMNS, Server
+from .server import Server
 
 
 def accounts(server, start=0):
     """The account of every iteration so far from `start` on: a row each, states in slots."""
-    rows = server.history[start:]
-    table = np.fromiter(rows, np.dtype(("int64", len(COLUMNS))), len(rows))
-    running, waiting, used, final, asked, computed = table.T
+    running, waiting, used, final, asked, computed = np.array(server.history[start:]).T
     states = dict(zip(STATES, server.memory.account(asked, final, used)))
     return pd.DataFrame({"running": running, "waiting": waiting, **states, "computed": computed})
 

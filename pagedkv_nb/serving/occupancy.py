@@ -1,34 +1,26 @@
-"""Memory through time, recorded: which request holds which slots in which iteration."""
+"""Memory through time: which request holds which slots in which iteration."""
+from itertools import chain
+
 import pandas as pd
 
 COLUMNS = ("request", "first_slot", "slots", "tokens", "start", "end")
 
 
-class Pieces:
-    """Pieces of memory, noted iteration by iteration."""
+def pieces_through_time(frames):
+    """A row for each piece of memory in the frames, which say who holds what in each iteration:
+    {(request, first slot, slots): tokens in it}. Neighbours that are one stretch are joined.
 
-    def __init__(self):
-        """Nothing noted."""
-        self.held, self.rows = {}, []
-
-    def note(self, seen, iteration):
-        """Note who holds what in an iteration: {(request, first slot, slots): tokens in it}.
-        What is gone makes a row; what is new is held from now on."""
-        gone = [key for key in self.held if key not in seen]
-        self.rows += [(*key, *self.held.pop(key), iteration) for key in gone]
-        self.held.update((key, (tokens, iteration)) for key, tokens in seen.items()
-                         if key not in self.held)
-
-    def table(self, end):
-        """A row for each piece, what is still held up to the iteration `end`; neighbours that
-        are one stretch of a request are joined.
-
-        `first_slot` and `slots` say where it lies, `start` and `end` (excluded) in which
-        iterations; in the first of them it holds `tokens`, then one more in each, at most
-        its `slots` (negative: so many are written elsewhere first).
-        """
-        self.note({}, end)
-        return joined(pd.DataFrame(self.rows, columns=COLUMNS))
+    `first_slot` and `slots` say where it lies, `start` and `end` (excluded) in which iterations;
+    in the first of them it holds `tokens`, then one more in each, at most its `slots` (negative:
+    so many are written elsewhere first).
+    """
+    held, rows = {}, []
+    for iteration, seen in enumerate(chain(frames, [{}])):
+        gone = [key for key in held if key not in seen]
+        rows += [(*key, *held.pop(key), iteration) for key in gone]
+        new = [key for key in seen if key not in held]
+        held |= {key: (seen[key], iteration) for key in new}
+    return joined(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def places(number, pieces, tokens):
@@ -40,29 +32,30 @@ def places(number, pieces, tokens):
     return seen
 
 
-def record(server, iterations):
-    """Step a server that often; the `Pieces.table` of what its requests held then, when every
-    one had its token and nobody had left yet."""
-    pieces = Pieces()
-    for i in range(iterations):
+def frames(server, iterations):
+    """Step a server that often; yields what its running requests hold in each iteration, when
+    every one has its token and nobody has left yet."""
+    for _ in range(iterations):
         server.write()
         seen = {}
         for request in server.running:
             tokens = request.tokens_before(server.iteration + 1)
             seen |= places(request.number, server.memory.pieces(request), tokens)
-        pieces.note(seen, i)
         server.leave()
-    return pieces.table(iterations)
+        yield seen
+
+
+def record(server, iterations):
+    """Step a server that often; the `pieces_through_time` of its requests."""
+    return pieces_through_time(frames(server, iterations))
 
 
 def joined(table):
     """The same pieces with neighbours in one row that are one stretch of a request."""
     table = table.sort_values(["request", "start", "end", "first_slot"])
-    before = table.shift()
-    same = table["request"] == before["request"]
-    same &= (table["start"] == before["start"]) & (table["end"] == before["end"])
-    same &= table["first_slot"] == before["first_slot"] + before["slots"]
-    same &= table["tokens"] == before["tokens"] - before["slots"]
+    change, slots = table.diff(), table["slots"].shift()
+    same = (change[["request", "start", "end"]] == 0).all(axis=1)
+    same &= (change["first_slot"] == slots) & (change["tokens"] == -slots)
     stretches = table.groupby((~same).cumsum())
     how = dict.fromkeys(table, "first") | {"slots": "sum"}
     return stretches.agg(how).reset_index(drop=True)

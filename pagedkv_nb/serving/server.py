@@ -5,9 +5,6 @@ from itertools import cycle
 
 from ..parameter import positive_int
 
-# Of a server's history: requests; tokens now and at the requests' ends; slots; tokens
-COLUMNS = ("running", "waiting", "used", "final", "asked", "computed")
-
 
 @dataclass(eq=False, slots=True)
 class Request:
@@ -37,25 +34,23 @@ class Request:
 class Server:
     """First come, first served; a token an iteration for every running request.
 
-    The workload's requests come in order, over and over: always one more in the queue,
-    or `arrivals[i]` of them in iteration i. An iteration is: arrivals, admission, one
-    token for each running request, the account, departures.
-    """
+    The workload's requests come in order, over and over: always one more in the queue, or
+    `arrivals[i]` of them in iteration i. An iteration is: arrivals, admission, one token for each
+    running request, the account (requests; tokens in use and at the requests' ends; slots asked
+    for; tokens computed), departures."""
 
     def __init__(self, memory, workload, arrivals=None):
         """An idle server; `prompt` and `output` of the workload are arrays, NumPy's or the
         standard library's. ValueError if its memory cannot hold the longest request."""
         pairs = list(zip(workload.prompt.tolist(), workload.output.tolist()))
-        longest = max(map(sum, pairs))
-        if longest > memory.longest:
+        if (longest := max(map(sum, pairs))) > memory.longest:
             raise ValueError(f"workload={workload.name!r}: has a request of {longest} "
                              f"tokens, the memory takes at most {memory.longest}")
-        self.memory = memory
-        self.arrivals = arrivals
+        self.memory, self.arrivals = memory, arrivals
         self.iteration = self.arrived = self.used = self.final = self.computed = 0
         self.waiting, self.running = deque(), {}  # running: in order of admission
         self.finished = []
-        self.history = []  # a row for each iteration: see `COLUMNS`
+        self.history = []  # of each iteration (running, waiting, used, final, asked, computed)
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
         self._blocked = False  # the queue found no room, or is empty; nothing has changed since
         self._source = cycle(pairs)

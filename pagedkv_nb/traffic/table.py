@@ -25,7 +25,8 @@ def read_table(path, problem, wanted, opened=lambda record: record):
     text = text_of(path, problem, MOST_BYTES)
     try:
         if sum(map(text.count, ",;\t\n")) > MOST_FIELDS:
-            raise ValueError(f"must have at most {MOST_FIELDS:,} fields (what 16 GiB of memory hold)")
+            raise ValueError(f"must have at most {MOST_FIELDS:,} fields (what 16 GiB of memory "
+                             "hold)")
         columns, rows = (csv_rows(text, wanted) if format_of(path) == "csv" else
                          json_rows(text, opened))
         if not (names := wanted(columns)):
