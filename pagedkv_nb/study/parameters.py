@@ -49,8 +49,8 @@ def check_sharing(prompt_tokens, answer_tokens, max_requests, page_size, n_outpu
     tokens = positive_int("prompt_tokens", prompt_tokens, 10**5)
     tokens += positive_int("answer_tokens", answer_tokens, 10**5)
     pages = pages_for(tokens, positive_int("page_size", page_size, 4096))
-    positive_int("max_requests", max_requests, max(1, min(500, 250_000 // pages)),
-                 why="500, or 250,000 pages")
+    positive_int("max_requests", max_requests, max(2, min(500, 250_000 // pages)), 2,
+                 "500, or 250,000 pages")
     if sum(positive_ints("n_outputs", n_outputs)) > 300:
         raise ValueError(f"{shown('n_outputs', n_outputs)}: must add up to at most 300 outputs")
 
@@ -94,7 +94,7 @@ def check_writing(page_size, max_tokens, temperature, seed):
 def slots_of(memory_slots, model, gpu, n_gpus, memory_gib=0.0):
     """The slots; of 0 those the paper had for this model and GPUs, or what is left on them."""
     paper = facts("published").query("topic == 'paper_memory'").set_index("case")["value"]
-    slots = positive_int("memory_slots", memory_slots, most=10**7, least=0)
+    slots = positive_int("memory_slots", memory_slots, 10**7, 16 if memory_slots else 0, "0: known")
     if not number("memory_gib", memory_gib, most=2**30):
         slots = slots or int(paper.get(f"{model.name} on {n_gpus} x {gpu}", 0))
     return slots or Deployment(model, gpu, n_gpus, memory_gib=memory_gib).token_slots()

@@ -213,11 +213,12 @@ def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
     ("03", "page_size", 0, "at least 1"), ("03", "total_pages", 60, "at least 61"),
     ("03", "model", "DeepSeek-V3", "a model with K and V heads"),
     ("04", "n_outputs", [], "at least one whole number"), ("04", "n_outputs", [100] * 200, "300 outputs"),
-    ("04", "max_requests", 501, "500, or 250,000 pages"), ("05", "iterations", 5, "at least 1000"),
+    ("04", "max_requests", 1, "at least 2"), ("04", "max_requests", 501, "500, or 250,000 pages"),
+    ("05", "iterations", 5, "at least 1000"),
     ("05", "n_seeds", 10**6, "100 million lengths"), ("06", "max_tokens", 129, "minutes on a CPU"),
     ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
     ("05", "context_limit", 10**6, "at most 120,384"), ("09", "page_size", 15728, "at most 7,864"),
-    ("09", "workload", "none.jsonl", "cannot be read"),
+    ("09", "workload", "none.jsonl", "cannot be read"), ("08", "memory_slots", 15, "at least 16"),
     ("07", "server_tokens", 10**9, "at most 512,000,000 .ten million pages in all"),
     ("10", "context_length", 200000, "at most 131,072"), ("10", "gpu", "TPU", "H100-80GB"),
     ("10", "engine", "sglang", "vllm-0.19"), ("10", "usable", 1.5, "at most 1"),
@@ -259,6 +260,11 @@ def test_more_requests_at_once_than_minutes_serve_are_refused(tmp_path):
         with pytest.raises(ValueError, match=r"^workload='.*': [\d,]+ slots hold [\d,]+ of its requests, cut"):
             check(path, **values)
     assert check(path, model="Falcon-7B", gpu="H200-141GB")["slots"] > 14e6
+
+
+def test_seeds_are_told_apart_without_leaving_their_range():
+    for path in PATHS:
+        assert not re.search(r"\bseed \+ ", "\n".join(map(source, cells(path, "code")))), path
 
 
 def test_a_limit_that_nobody_has_set_is_what_the_memory_can_hold():
