@@ -94,15 +94,15 @@ def check_writing(page_size, max_tokens, temperature, seed):
 def slots_of(memory_slots, model, gpu, n_gpus, memory_gib=0.0):
     """The slots; of 0 those the paper had for this model and GPUs, or what is left on them."""
     paper = facts("published").query("topic == 'paper_memory'").set_index("case")["value"]
-    slots = positive_int("memory_slots", memory_slots, 10**7, 16 if memory_slots else 0, "0: known")
+    slots = positive_int("memory_slots", memory_slots, most=10**7, least=0)
     if not number("memory_gib", memory_gib, most=2**30):
         slots = slots or int(paper.get(f"{model.name} on {n_gpus} x {gpu}", 0))
     return slots or Deployment(model, gpu, n_gpus, memory_gib=memory_gib).token_slots()
 
 
 def short_requests(workload, seed, max_seq_len, memory_slots):
-    """20,000 requests that stay below a length for which such a memory has room."""
-    check_memory(memory_slots, max_seq_len)
+    """20,000 requests that stay below a length for which such a memory, of a page, has room."""
+    check_memory(positive_int("memory_slots", memory_slots, least=16), max_seq_len)
     drawn = read_workload(workload, 20_000, random_state(seed))
     return drawn.shorter_than(max_seq_len, "max_seq_len")
 
