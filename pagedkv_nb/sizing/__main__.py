@@ -51,8 +51,7 @@ def answer(listed, model, gpu, tokens, dtype, **given):
 
 
 def main(words=None):
-    """Print what a command line asks for; the exit code, 2 with one line on stderr if it is
-    wrong."""
+    """Print what a command line asks for; the exit code, 2 with one line on stderr if wrong."""
     try:
         print(answer(**arguments(words)))
     except ValueError as error:

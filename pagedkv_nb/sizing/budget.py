@@ -30,8 +30,7 @@ def remarks(d):
 
 
 def report(d, n_tokens=0, dtype="auto"):
-    """The budget as text: its lines in GiB, their sum, tokens and their range, and sequences
-    of n tokens (8,192, or the longest the server takes if that is less)."""
+    """The budget as text, with tokens and sequences of n tokens (8,192, or the longest if less)."""
     n_tokens = n_tokens or min(8192, d.longest)
     model, sizes, per_token = d.model, budget(d), d.model.kv_bytes_on(d.n_gpus, 1, dtype)
     sizes["listed memory"] = sum(sizes.values())

@@ -64,8 +64,8 @@ def read_object(path, file):
         reason = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
         close = get_close_matches(file.name, stored_rows("models"), 1)
         reason += f"; did you mean {close[0]}?" if close else ""
-        beside = "" if Path(path).name == file.name or close else f"{file.name}: "
-        raise ValueError(f"{shown('model', path)}: {beside}cannot be read as JSON: {reason}") from None
+        where = "" if Path(path).name == file.name or close else f"{file.name}: "
+        raise ValueError(f"{shown('model', path)}: {where}cannot be read as JSON: {reason}") from None
     if not isinstance(found, dict):
         raise ValueError(f"{shown('model', path)}: must hold a JSON object, as {file.name} does")
     return found
@@ -86,8 +86,8 @@ def total_size(path, file):
     index = file.with_name("model.safetensors.index.json")
     if not index.exists():
         return 0
-    total = read_object(index, index).get("metadata")
-    total = total.get("total_size") if isinstance(total, dict) else None
+    told = read_object(index, index).get("metadata")
+    total = told.get("total_size") if isinstance(told, dict) else None
     if type(total) not in (int, float) or not 0 < total < 2**60:
         raise ValueError(f"{shown('model', path)}: {index.name}: its metadata.total_size "
                          "must be a number of bytes")

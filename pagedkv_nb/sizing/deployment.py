@@ -31,10 +31,10 @@ class Deployment:
         positive_int("n_gpus", self.n_gpus, most=1024)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens"):
             positive_int(name, getattr(self, name), least=0, most=10**9)
-        for name, most in (("weights_gib", 2**30), ("memory_gib", 2**30), ("usable", 1),
-                           ("overhead_gib", 2**30)):
-            if getattr(self, name) is not None or getattr(type(self), name) is not None:
-                number(name, getattr(self, name), most=most)
+        number("weights_gib", self.weights_gib, most=2**30)
+        number("memory_gib", self.memory_gib, most=2**30)
+        number("usable", 0.0 if self.usable is None else self.usable, most=1)
+        number("overhead_gib", 0.0 if self.overhead_gib is None else self.overhead_gib, most=2**30)
         self.check_that_some_is_left()
 
     def check_that_some_is_left(self):
@@ -106,9 +106,11 @@ class Deployment:
             return {"your overhead": int(self.n_gpus * self.overhead_gib * GIB)}
         (engine, load), n = self.parts, self.n_gpus
         chunks = engine.in_chunks(self.gpu, self.longest)
+        small = self.card_gib < 70 or "GB10" in self.gpu
+        several = engine.small_parallel_gib if small else engine.parallel_gib
         return {"activations": int(n * engine.activation_bytes(self.model, load, n, chunks)),
                 "CUDA graphs": int(n * engine.graph_bytes(self.model, load[0])),
-                "outside PyTorch": int(n * GIB * engine.outside_gib(self.gpu, self.card_gib, n))}
+                "outside PyTorch": int(n * GIB * (several if n > 1 else engine.one_gpu_gib))}
 
     @property
     def offered_bytes(self):
@@ -146,6 +148,6 @@ class Deployment:
         return int(self.kv_budget_bytes // self.model.kv_bytes_on(self.n_gpus, n_tokens, dtype))
 
     def admitted(self, n_tokens, dtype="auto"):
-        """Sequences of n tokens at the moment of admission, which vLLM V1 prints as "maximum
-        concurrency": a local layer is charged its window and what is computed beside it."""
+        """Sequences of n tokens at admission, vLLM's "maximum concurrency": a local layer is
+        charged its window and what is computed beside it."""
         return self.layout(dtype).concurrency(self.kv_budget_bytes / self.n_gpus, n_tokens)

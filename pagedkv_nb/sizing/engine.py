@@ -64,12 +64,6 @@ class Engine(SimpleNamespace):
                        for n in (requests, 2 * requests))
         return (0.05 + 0.025 * (model.layers + model.stateless_layers) * captured / 86) * GIB
 
-    def outside_gib(self, gpu, card_gib, n_gpus):
-        """GiB a GPU outside PyTorch; communication between GPUs adds to it."""
-        small = card_gib < 70 or "GB10" in gpu
-        several = self.small_parallel_gib if small else self.parallel_gib
-        return several if n_gpus > 1 else self.one_gpu_gib
-
 
 def known_sizes(model):
     """Vocabulary, hidden and intermediate size, each of Llama-3.1-8B if not known."""

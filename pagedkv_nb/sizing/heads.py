@@ -1,5 +1,4 @@
-"""What a layer keeps by the fields of a `config.json`: K and V of heads, a latent, a state, an
-index beside them."""
+"""What a layer keeps by a `config.json`: K and V of heads, a latent, a state, an index."""
 from ..paging import pages_for
 
 # Fields that size a state: heads, their dimension, that of keys, groups of keys, a convolution.
@@ -31,8 +30,7 @@ def head_fields(config, n_local):
 
 
 def full_heads(config, kv, dim, n_local):
-    """Heads of full layers where, as in Gemma 4, they have their own: those given are of local
-    ones."""
+    """Heads of full layers that have their own, as in Gemma 4: those given are of local ones."""
     if not {"global_head_dim", "num_global_key_value_heads"} & {*config, *config.family}:
         return {}
     config.need("attention_k_eq_v" in config, "attention_k_eq_v", "decides their KV heads")
@@ -43,8 +41,8 @@ def full_heads(config, kv, dim, n_local):
 
 
 def state_sizes(config):
-    """Sizes of a layer with a state, which is kept in fp32 with the last inputs of its short
-    convolution in 16 bits, and its bytes for a sequence; {} if they are not told."""
+    """Sizes of a layer with a state (in fp32, the inputs of its convolution in 16 bits), and its
+    bytes for a sequence; {} if they are not told."""
     kind, fields = next((row for row in STATES if row[1][0] in config), ("", ()))
     if not kind:
         return {}

@@ -18,10 +18,7 @@ INDEXED_FP8 = 656 / 576  # bytes a value of a latent beside an index: four scale
 @dataclass(frozen=True)
 class Model:
     """What the KV cache, and the memory beside it, depend on in a model; 0 is none or not known.
-
-    Multi-head latent attention (MLA) keeps one vector a token and layer instead of K and V heads
-    (DeepSeek-V2, arXiv 2405.04434).
-    """
+    A latent (MLA; DeepSeek-V2, arXiv 2405.04434) is one vector in place of K and V of all heads."""
 
     name: str
     layers: int  # that keep K and V

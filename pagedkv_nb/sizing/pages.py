@@ -24,13 +24,12 @@ def kinds_of(model, n_gpus, dtype, grouped):
                (model.local_layers, model.layer_bytes_on(n_gpus, dtype, local=True))}
     own = {keeps: found for keeps, found in own.items() if found[0]}
     if not grouped:
-        mean = sum(n * size for n, size in own.values()) / model.layers
-        return [Kind(model.layers, PAGE_SIZE, mean * PAGE_SIZE, "full")]
+        own = {"full": (model.layers, sum(n * size for n, size in own.values()) / model.layers)}
+    state = model.state_bytes / n_gpus if grouped else 0
     page = PAGE_SIZE * max(size for _, size in own.values())
-    page *= max(pages_for(model.state_bytes / n_gpus, page), 1)  # so that a state fits in
+    page *= max(pages_for(state, page), 1)  # so that a state fits in
     kinds = [Kind(n, int(page // size), page, keeps) for keeps, (n, size) in own.items()]
-    return kinds + [Kind(model.state_layers, kinds[0].page_tokens, page, "state")] * bool(
-        model.state_bytes)
+    return kinds + [Kind(model.state_layers, kinds[0].page_tokens, page, "state")] * (state > 0)
 
 
 class Layout:
@@ -48,8 +47,7 @@ class Layout:
         self.page_bytes = self.kinds[0].page_bytes * self.size  # of a group
 
     def pages_of(self, kind, n_tokens):
-        """Pages that one group of a kind takes for a request at admission: beside a window lies
-        what is computed and not yet let go."""
+        """Pages of one group at admission; beside a window lies what is computed."""
         if kind.keeps == "state":
             every = self.engine.mamba_every_block and self.model.state == "mamba"
             return pages_for(n_tokens, kind.page_tokens) if every else self.engine.state_pages

@@ -21,7 +21,7 @@ PREFIX = re.compile(r"^(?:(?:language_model|model|backbone)\.)+")
 
 
 def bytes_of(scheme, group=None, bits=None, more=0.0):
-    """Bytes a weight of a scheme: its bits, and its share of the scales of a group, more or less."""
+    """Bytes a weight of a scheme: its bits, its share of a group's scales and of what is more."""
     row = SCHEMES[scheme]
     group = (group or row["group"]) if row["group"] else 0
     return (bits or row["bits"]) / 8 + ((row["group_bytes"] + more) / group if group > 0 else 0)
@@ -34,8 +34,7 @@ def said_scheme(name):
 
 
 def named_scheme(name, known):
-    """(model, scheme) of a name such as "Qwen/Qwen3-14B-AWQ": one of the known names and a
-    scheme or ""; the name itself if it is not understood."""
+    """(known model, scheme or "") of a name such as "Qwen/Qwen3-14B-AWQ"; or (the name, "")."""
     whole, understood = name.rsplit("/", 1)[-1].lower(), BESIDE.union(*WORDS.values())
     for short, model in product((whole, FILLERS.sub("", whole)), sorted(known, key=len)[::-1]):
         if (short + "-").startswith(model.lower() + "-"):
@@ -101,8 +100,7 @@ def common_name(part):
 
 
 def scheme_of(config, q):
-    """The `Scheme` of what a checkpoint says of its quantisation ({}: nothing); ValueError
-    names the field that is not understood."""
+    """The `Scheme` that a checkpoint says; ValueError names the field that is not understood."""
     kept = [str(part) for field in KEPT for part in q.get(field) or ()]
     method, algo = str(q.get("quant_method", "modelopt")).lower(), q.get("quant_algo")
     if not q:
