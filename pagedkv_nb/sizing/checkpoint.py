@@ -22,10 +22,9 @@ def read_config(path):
     file = file / "config.json" if isdir(file) else file
     config = text_part(path, read_object(path, file))
     called = file.resolve().parent.name if file.name == "config.json" else file.stem
-    shape, total = model_shape(config), total_size(path, file)
-    told = {"name": called, "family": config.get("model_type", ""), **shape,
-            **image_tower(config)[1], **told_weights(config, shape, file, called)}
-    return told | ({"checkpoint_bytes": total, "unknown_weights": ""} if total else {})
+    shape, counted = model_shape(config), counted_bytes(path, file)
+    return {"name": called, "family": config.get("model_type", ""), **shape,
+            **image_tower(config)[1], **told_weights(config, shape, file, called), **counted}
 
 
 def told_weights(config, shape, file, called):
@@ -61,11 +60,11 @@ def read_object(path, file):
     try:
         found = json_of(text_of(file, ""))
     except (ValueError, LookupError, RecursionError) as error:
-        reason = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
+        why = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
         close = get_close_matches(file.name, stored_rows("models"), 1)
-        reason += f"; did you mean {close[0]}?" if close else ""
+        why += f"; did you mean {close[0]}?" if close else ""
         where = "" if Path(path).name == file.name or close else f"{file.name}: "
-        raise ValueError(f"{shown('model', path)}: {where}cannot be read as JSON: {reason}") from None
+        raise ValueError(f"{shown('model', path)}: {where}cannot be read as JSON: {why}") from None
     if not isinstance(found, dict):
         raise ValueError(f"{shown('model', path)}: must hold a JSON object, as {file.name} does")
     return found
@@ -81,14 +80,14 @@ def text_part(path, config):
     return Fields(path, config)
 
 
-def total_size(path, file):
-    """Bytes of the weights, draft layers with them, by the index of their files; 0 without one."""
+def counted_bytes(path, file):
+    """Bytes of the weights by the index of their files, as fields of a `Model`; {} without one."""
     index = file.with_name("model.safetensors.index.json")
     if not index.exists():
-        return 0
+        return {}
     told = read_object(index, index).get("metadata")
     total = told.get("total_size") if isinstance(told, dict) else None
     if type(total) not in (int, float) or not 0 < total < 2**60:
         raise ValueError(f"{shown('model', path)}: {index.name}: its metadata.total_size "
                          "must be a number of bytes")
-    return int(total)
+    return {"checkpoint_bytes": int(total), "unknown_weights": ""}

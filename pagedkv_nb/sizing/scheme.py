@@ -62,35 +62,24 @@ def scheme_bytes(row, scheme):
 
 
 class Scheme:
-    """How the weights of a checkpoint are stored, part by part."""
+    """How the weights of a checkpoint are stored, part by part. A list names parts by some of
+    their names or a parent's, with wildcards, or as "re:..."."""
 
     def __init__(self, default=2.0, kept=(), own=()):
         """Bytes a weight; parts that keep 16 bits; {part: bytes} of those named one by one."""
-        own, self.default = dict(own), default
-        self.named = [(Parts([part for part in own if own[part] == size]), size)
-                      for size in dict.fromkeys(own.values())]
-        self.named.append((Parts([*kept, *UNLESS_TARGETS]), 2.0))
+        named = dict.fromkeys([*kept, *UNLESS_TARGETS], 2.0) | dict(own)
+        wild = {p: p[3:] if p.startswith("re:") else translate(common_name(p))[:-2] + r"(\..*)?\Z"
+                for p in named if "*" in p or p.startswith("re:")}
+        self.wild = [(re.compile(wild[p]), named[p]) for p in wild]
+        self.default, self.named = default, {common_name(p): named[p] for p in named}
 
     def width(self, part):
-        """Bytes a weight of a part such as "layers.3.self_attn.q_proj"."""
-        return next((size for parts, size in self.named if part in parts), self.default)
-
-
-class Parts:
-    """The parts of a model that a list names: with wildcards, as "re:...", or by a parent."""
-
-    def __init__(self, patterns):
-        """Names and patterns as a checkpoint's config has them."""
-        wild = [p[3:] if p.startswith("re:") else translate(common_name(p))[:-2] + r"(\..*)?\Z"
-                for p in patterns if "*" in p or p.startswith("re:")]
-        self.names = {common_name(p) for p in patterns}
-        self.wild = re.compile("|".join(f"(?:{p})" for p in wild) or r"\Z.")  # or nothing
-
-    def __contains__(self, part):
-        """Whether the part, one of its parents, or some of its names are in the list."""
+        """Bytes a weight of a part such as "layers.3.mlp.up_proj", the fewest that are said."""
         words = part.split(".")
         runs = {".".join(words[i:j]) for j in range(len(words) + 1) for i in range(j)}
-        return bool(runs & self.names or self.wild.match(part) or self.wild.match("model." + part))
+        said = [self.named[run] for run in runs & self.named.keys()]
+        said += [size for p, size in self.wild if p.match(part) or p.match("model." + part)]
+        return min(said, default=self.default)
 
 
 def common_name(part):

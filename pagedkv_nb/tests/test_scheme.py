@@ -390,3 +390,6 @@ def test_a_part_is_found_by_its_own_name_its_parent_or_a_pattern():
     assert Scheme(1.0).width("lm_head") == Scheme(1.0).width("layers.0.mlp.gate") == 2
     assert Scheme(1.0).width("layers.0.mlp.gate_proj") == 1
     assert Scheme(2.0, ["a"], {"a": 0.5}).width("a") == 0.5  # a target before what is kept
+    inside = Scheme(2.0, (), {"layers.3": 1.0, "*.down_proj": 0.5, "mlp.gate_proj": 2.0})
+    assert [inside.width(f"layers.3.mlp.{part}") for part in ("down_proj", "gate_proj", "up_proj")] == [0.5, 1, 1]
+    assert inside.width("layers.4.mlp.gate_proj") == inside.width("layers.4.mlp.up_proj") == 2
