@@ -114,6 +114,15 @@ def test_users_own_traces(tmp_path):
     assert read_prompts(str(tmp_path / "d.csv.gz"), 4).keys == prompts.keys
 
 
+def test_a_trace_without_a_full_page_is_refused(tmp_path):
+    path = tmp_path / "short.jsonl"
+    path.write_text('{"tokens": [1, 2, 3]}\n{"tokens": [1, 2]}')
+    assert read_prompts(str(path), 3).n_asked == 1
+    for trace, page_size in ((str(path), 4), ("conversation", 512 * 400)):
+        with pytest.raises(ValueError, match=f"^trace='.*{trace[-9:]}': has no prompt of a full page, page_size="):
+            read_prompts(trace, page_size)
+
+
 BAD = {"x.csv": ("a,b\n1,2\n", "needs at least one row with hash_ids, tokens or text; found: a, b"),
        "empty.csv": ("", "empty"), "head.csv": ("text\n", "at least one row"),
        "j.jsonl": ('{"tokens": [1]}\n{oops\n', "row 2: is no JSON"),
