@@ -74,6 +74,7 @@ def test_a_link_to_itself_is_no_config(tmp_path):
     (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 10**400), "n_gpus=1"),
     (lambda: Deployment(Model.named("OPT-13B"), "H100-80GB", 1000, engine="sglang-0.5.10"),
      "model='OPT-13B': its weights take 24.2 GiB, 1000 x H100-80GB with usable=0 has 0.0 GiB"),
+    (lambda: read_prompts("conversation", 10**5000), "page_size=a number of thousands of digits: must be a whole"),
     (lambda: Figures("\ud800"), "figures_dir='\\ud800': must be a folder"),
     (lambda: check_sweep([1], 2048, 16, 2, 999), "iterations=999: must be a whole number, at least 1000")])
 def test_an_odd_number_or_list_is_one_line(call, message):

@@ -48,7 +48,7 @@ def read_prompts(trace, page_size=TOKENS_PER_ID):
     """The prompts of a trace: a name in SHIPPED, or a file of `hash_ids` (an id a started page,
     standing for all before it too), `tokens` or `text`; CSV or JSONL, zipped or not. `timestamp` is
     in ms (absent: a second apart). ValueError in one line says what is wrong."""
-    page_size = positive_int("page_size", page_size)
+    page_size = positive_int("page_size", page_size, MOST_TOKENS)
     problem = f"{shown('trace', trace)}: "
     if not isinstance(trace, str) or trace not in SHIPPED and not format_of(trace):
         raise ValueError(f"{problem}must be {', '.join(SHIPPED)}, or a .csv, .jsonl or "
