@@ -24,9 +24,10 @@ SERVERS = [("max", FirstFitAllocator, 2048), ("oracle", FirstFitAllocator, 750),
            ("paged", None, 450)]  # slots that one running ShareGPT request takes
 
 
-def fastest(tries, *work):
-    """The shortest time of each piece of work, in seconds; they take turns."""
-    return np.min([[timeit(piece, number=1) for piece in work] for _ in range(tries)], axis=0)
+def ratio(tries, *work):
+    """The shortest time of a piece of work over that of another; they take turns."""
+    times = [[timeit(piece, number=1) for piece in work] for _ in range(tries)]
+    return np.divide(*np.min(times, axis=0))
 
 
 def decode(pool, n):
@@ -50,8 +51,8 @@ def count(free, n):
 def pools(pages):
     """A request in a pool of that size, against a bare list."""
     pool, free, n = PagePool(pages, PAGE), deque(range(pages)), PAGE * min(pages, 500)
-    ours, loop = fastest(20, lambda: decode(pool, n), lambda: count(free, n))
-    yield "append / inline loop", f"{pages:,} pages", ours / loop, 3
+    found = ratio(20, lambda: decode(pool, n), lambda: count(free, n))
+    yield "append / inline loop", f"{pages:,} pages", found, 3
 
 
 def servers(running):
@@ -61,10 +62,10 @@ def servers(running):
         memory = POLICIES[policy].memory(slots * running + 2048, 2048, allocator=allocator)
         server, n, free = Server(memory, requests), max(300, 60_000 // running), deque(range(625))
         server.run(1000)
-        ours, counts = fastest(3, lambda: server.run(n), lambda: count(free, 10_000))
+        found = ratio(3, lambda: server.run(n), lambda: count(free, 10_000))
         steps = sum(row[0] for row in server.history[-n:])
         name = f"server step, {policy}, {getattr(allocator, '__name__', 'pages')} / inline append"
-        yield name, f"{steps // n:,} running", ours / steps / (counts / 10_000), ""
+        yield name, f"{steps // n:,} running", found * 10_000 / steps, ""
 
 
 def attentions(tokens):
@@ -78,10 +79,9 @@ def attentions(tokens):
             pool.release(int(page))
         cache, request = PagedKVCache(pool, 8, 64), PagedRequest(pool)
         cache.write(request, k, v)
-        ours, dense = fastest(7, lambda: cache.attend(request, q), lambda: attention(q, k, v))
+        found = ratio(7, lambda: cache.attend(request, q), lambda: attention(q, k, v))
         goal = 1.25 if (tokens, page_size) == (4096, PAGE) else ""
-        name = f"attention, pages of {page_size} / contiguous"
-        yield name, f"{tokens:,} tokens", ours / dense, goal
+        yield f"attention, pages of {page_size} / contiguous", f"{tokens:,} tokens", found, goal
 
 
 def models(running):
@@ -91,16 +91,14 @@ def models(running):
     shape, pool = model.shape, PagePool(16 * running, PAGE)
     cache = PagedKVCache(pool, shape.kv_heads, shape.head_dim, layers=shape.layers)
     requests = [PagedRequest(pool) for _ in range(running)]
+    linear = [w.T for layer in model.layers for w in layer.values() if w.ndim == 2]
     for what, tries, n in (("read", 1, 36), ("decode", 5, 1)):
-        batch, x = [(r, rng.randint(100, 40_000, n)) for r in requests], np.ones(
-            (n * running, shape.hidden), np.float32)
-        ours, alone = fastest(tries, lambda: model.forward(batch, cache), lambda: [
-            *((x @ w["ffn_up"].T) @ w["ffn_down"].T for w in model.layers),
-            *(x @ w[name].T for w in model.layers for name in (
-                "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate")),
-            x[:running] @ model.embedding.T])
+        batch = [(request, rng.randint(100, 40_000, n)) for request in requests]
+        products = [(np.ones((n * running, len(w)), np.float32), w) for w in linear]
+        products.append((products[0][0][:running], model.embedding.T))
+        found = ratio(tries, lambda: model.forward(batch, cache), lambda: [x @ w for x, w in products])
         goal = 1.5 if (what, running) == ("decode", 16) else ""
-        yield f"{what} / linear layers alone", f"{running} requests", ours / alone, goal
+        yield f"{what} / linear layers alone", f"{running} requests", found, goal
 
 
 GROUPS = {"pool": (pools, [10**p for p in range(2, 7)]),

@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from .notebook import csv, write_together
 from .run import BUILD, command, execute, located, notebooks, plain_error, workplace
 
 PACKAGE = Path(__file__).parents[1]
+HERE = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": "ERROR"}
 SAME = "must have this version of pagedkv_nb, with the extras run and sweep"
 
 
@@ -73,26 +74,19 @@ def tables_of(folder, name, notebook, point, files):
 def cluster(address):
     """A Dask client: of the scheduler at that address, or of two worker processes here;
     ValueError in one line if none answers, or a worker has not this very package."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ValueError("a sweep needs dask: pip install 'pagedkv_nb[sweep]'") from None
-    with nullcontext() if address else workplace() as work:
+    from distributed import Client
+    problem = f"SCHEDULER={address.strip()}: "
+    with workplace():
         try:
-            there = {"address": reachable(address), "timeout": 10} if address else {
-                "local_directory": work, "n_workers": 2, "threads_per_worker": 1,
-                "dashboard_address": None, "silence_logs": "ERROR"}
-            client = Client(**there)
+            client = Client(reachable(address), timeout=10) if address else Client(**HERE)
             workers = client.run(package_key, on_error="return")
         except Exception as error:  # whatever it is that answers
-            told = f"no Dask scheduler answers: {plain_error(error)}"
-            raise ValueError(f"SCHEDULER={address.strip()}: {told}") from None
+            raise ValueError(f"{problem}no Dask scheduler answers: {plain_error(error)}") from None
         with client:
             strange = [worker for worker, key in workers.items()
                        if key != package_key() and not isinstance(key, OSError)]  # lost meanwhile
             if strange or not workers:
-                who = (strange or ["a worker, there is none,"])[0]
-                raise ValueError(f"SCHEDULER={address.strip()}: {who} {SAME}")
+                raise ValueError(f"{problem}{(strange or ['a worker, there is none,'])[0]} {SAME}")
             yield client
 
 
@@ -107,8 +101,11 @@ def reachable(address):
 
 def run_points(path, missing, folder, address):
     """Run the points that are missing, {key: (point, files)}, and keep each as it comes."""
-    with cluster(address) as client:
+    try:
         from distributed import as_completed
+    except ImportError:
+        raise ValueError("a sweep needs dask: pip install 'pagedkv_nb[sweep]'") from None
+    with cluster(address) as client:
         notebook = code_of(path)
         futures = [client.submit(run_point, key, path.name, notebook, *work, key=key,
                                  pure=False, retries=3) for key, work in missing.items()]
@@ -116,8 +113,7 @@ def run_points(path, missing, folder, address):
                 as_completed(futures, with_results=True, raise_errors=False), 1):
             if future.status != "finished":
                 result = {"tables": {}, "error": f"lost: {future.exception()}", "seconds": 0}
-            kept_in = folder / f"{future.key}.json"
-            write_together({kept_in: json.dumps(result).encode()})
+            write_together({folder / f"{future.key}.json": json.dumps(result).encode()})
             told = ", ".join(f"{k}={v}" for k, v in missing[future.key][0].items())
             print(f"[{done}/{len(missing)}] {told}: "
                   f"{result['error'] or 'ok'}, {result['seconds']} s", flush=True)
