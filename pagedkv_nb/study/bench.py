@@ -94,9 +94,9 @@ def models(running):
     linear = [w.T for layer in model.layers for w in layer.values() if w.ndim == 2]
     for what, tries, n in (("read", 1, 36), ("decode", 5, 1)):
         batch = [(request, rng.randint(100, 40_000, n)) for request in requests]
-        products = [(np.ones((n * running, len(w)), np.float32), w) for w in linear]
-        products.append((products[0][0][:running], model.embedding.T))
-        found = ratio(tries, lambda: model.forward(batch, cache), lambda: [x @ w for x, w in products])
+        pairs = [(np.ones((n * running, len(w)), np.float32), w) for w in linear]
+        pairs.append((np.ones((running, shape.hidden), np.float32), model.embedding.T))
+        found = ratio(tries, lambda: model.forward(batch, cache), lambda: [x @ w for x, w in pairs])
         goal = 1.5 if (what, running) == ("decode", 16) else ""
         yield f"{what} / linear layers alone", f"{running} requests", found, goal
 

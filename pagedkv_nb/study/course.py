@@ -185,5 +185,5 @@ def entry(svg, caption):
 
 
 if __name__ == "__main__":
-    made = {"student": student, "solutions": solutions, "slides": slides, "book": book, "derived": derived}
+    made = {made.__name__: made for made in (student, solutions, slides, book, derived)}
     command(made[sys.argv[1]])

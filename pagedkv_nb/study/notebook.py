@@ -33,7 +33,8 @@ class Figures:
         except (OSError, RuntimeError, TypeError, ValueError):  # too long, no text, a null byte
             possible = False
         if not possible:
-            raise ValueError(f"{shown('figures_dir', folder)}: must be a folder, or empty for no files")
+            told = "must be a folder, or empty for no files"
+            raise ValueError(f"{shown('figures_dir', folder)}: {told}")
         self.folder = place if folder else None
 
     def show(self, fig, name, alt, data):

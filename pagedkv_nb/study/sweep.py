@@ -132,8 +132,9 @@ def gather(points, results):
     `points`, one row each with its error."""
     rows = {}
     for point, result in zip(points, results):
-        tables = {name: pd.read_csv(StringIO(text)) for name, text in result["tables"].items()}
-        for name, table in ({"points": pd.DataFrame([{"error": result["error"]}])} | tables).items():
+        tables = {"points": pd.DataFrame([{"error": result["error"]}])}
+        tables |= {name: pd.read_csv(StringIO(text)) for name, text in result["tables"].items()}
+        for name, table in tables.items():
             given = {f"parameter_{k}" if k in table else k: v for k, v in point.items()}
             rows.setdefault(name, []).append(pd.DataFrame([given]).merge(table, how="cross"))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in rows.items()}
@@ -144,8 +145,8 @@ def run_grid(number, grid, address=""):
     returns the exit code, 1 if a point fails."""
     path, = notebooks([number], "NB")
     points = read_grid(grid, papermill.inspect_notebook(path))
-    folder, version, notebook = BUILD / "sweep" / path.stem / Path(grid).stem, package_key(), code_of(path)
-    work = {digest(version, notebook, p, files): (p, files) for p in points for files in [files_of(p)]}
+    folder, here = BUILD / "sweep" / path.stem / Path(grid).stem, (package_key(), code_of(path))
+    work = {digest(*here, *item): item for item in zip(points, map(files_of, points))}
     missing = {key: item for key, item in work.items() if kept(folder / "points", key)["error"]}
     print(f"{len(work)} points, {len(missing)} to run", flush=True)
     if missing:

@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pagedkv_nb.paging import OutOfPages, PagePool
+from pagedkv_nb.contiguous import BuddyAllocator
+from pagedkv_nb.paging import OutOfPages, PagedRequest, PagePool
 from pagedkv_nb.serving import POLICIES, Server, steady_state
 from pagedkv_nb.sizing import GIB, Deployment, Model
 from pagedkv_nb.study.exercises import check, verdict
@@ -614,6 +615,20 @@ def test_right_answers_of_those_who_go_on_pass(number, answer):
 def test_wrong_answers_of_those_who_go_on_hear_what_they_forgot(number, answer, hint, capsys):
     check(number, answer)
     assert re.search(f"not yet: .*({hint})", capsys.readouterr().out)
+
+
+def test_the_judges_formulas_are_what_the_allocators_do():
+    memory = BuddyAllocator(64)
+    taken = sum(1 << memory.used_blocks[memory.allocate(size)] for size in (9, 17, 5))
+    assert verdict("2.2", (taken - 31, 64 - taken, memory.allocate(9) is not None)) == "right"
+    for page_size, judge in ((16, lambda copies, pages: ("4.1", copies)), (64, lambda copies, pages: ("4.2", pages))):
+        pool = PagePool(200, page_size)
+        prompt = PagedRequest(pool)
+        prompt.append(200)
+        forks = [prompt.fork() for _ in range(10)]
+        prompt.free()
+        copies = sum(fork.append(100) is not None for fork in forks)
+        assert verdict(*judge(copies, pool.n_used)) == "right"
 
 
 def test_the_remainder_of_notebook_09_is_what_its_server_measures():

@@ -28,8 +28,9 @@ def draw_models(ax, curves):
     label_y = 0
     by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
     for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
-        x, y = curve[["context_tokens", "memory_gib"]].iloc[-1]
-        ax.plot(curve["context_tokens"], curve["memory_gib"], "o-", color=colour, ms=4, markevery=[-1])
+        line = curve["context_tokens"], curve["memory_gib"]
+        ax.plot(*line, "o-", color=colour, ms=4, markevery=[-1])
+        x, y = (values.iloc[-1] for values in line)
         if x < curves["context_tokens"].max():
             note(ax, x, y, model, 0, 6, ha="center")
         else:
@@ -183,8 +184,9 @@ def measured_servers(table, labels, title):
     for i, (kind, colour) in enumerate(KINDS.items()):  # the key, where each panel is empty
         right.text(0.03, 0.47 - 0.08 * i, kind, color=colour, transform=right.transAxes)
     for i, (era, marker) in enumerate(ERAS.items()):
-        left.plot(0.06, 0.06 + 0.08 * i, marker, color=COLOURS["faint"], transform=left.transAxes, mew=0)
-        left.text(0.1, 0.06 + 0.08 * i, era, transform=left.transAxes, va="center")
+        y, where = 0.06 + 0.08 * i, {"transform": left.transAxes}
+        left.plot(0.06, y, marker, color=COLOURS["faint"], mew=0, **where)
+        left.text(0.1, y, era, va="center", **where)
     return fig
 
 

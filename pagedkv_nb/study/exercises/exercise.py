@@ -48,12 +48,9 @@ class Exercise:
 
     def same(self, found, values):
         """Whether what was found is that value, or one of a set of them."""
-        for value in values if isinstance(values, set) else [values]:
-            numbers = hasattr(found, "__float__") and hasattr(value, "__float__")
-            if found == plain(value) or numbers and isclose(
-                    found, value, rel_tol=self.near, abs_tol=1e-9):
-                return True
-        return False
+        several = values if isinstance(values, set) else [values]
+        return any(found == plain(value) or all(hasattr(x, "__float__") for x in (found, value))
+                   and isclose(found, value, rel_tol=self.near, abs_tol=1e-9) for value in several)
 
 
 def plain(value):

@@ -62,8 +62,7 @@ TEXTS = ["".join(tokens) for n in (1, 2, 5) for tokens in product("ab", repeat=n
 
 FUNCTIONS = {
     "1.3": Exercise(longest, {
-        "a length is a whole number of tokens":
-            lambda n, *_: not hasattr(n, "__int__") or n != int(n),
+        "a whole number is asked for": lambda n, *_: not hasattr(n, "__int__") or n != int(n),
         "the model's maximum is less": lambda n, _, name, gib: n > Model.named(name).max_context,
         "local layers stop growing at their window":
             lambda n, _, name, gib: gib * GIB // Model.named(name).kv_bytes_per_token(),
@@ -93,10 +92,8 @@ FUNCTIONS = {
         cases=lambda: product(([7], [5, 16, 17], [100, 300], list(range(1, 900, 23))),
                               (0, 1, 4, 9, 100), ([1, 8, 16], [16, 8, 4], [64, 2, 32, 128, 1]))),
     "6.2": Exercise(likeliest, {
-        "the right words; the likeliest comes first":
-            lambda x, right, *_: sorted(x) == sorted(right),
-        "that does not reach p; the word that crosses it belongs to it":
-            lambda x, right, *_: len(x) < len(right),
+        "the right words; the likeliest comes first": lambda x, y, *_: sorted(x) == sorted(y),
+        "that does not reach p; one word more crosses it": lambda x, y, *_: len(x) < len(y),
         "more words than are needed to reach p": lambda x, right, *_: len(x) > len(right)},
         "there are likelier words than these", keeps=False,
         cases=lambda: product([[part / 16 for part in parts] for n in (1, 2, 3, 4)
@@ -107,8 +104,7 @@ FUNCTIONS = {
             {*x} - {*range(len(prompts))} or len({*x}) < len(x),
         "the right ones in another order; the shortest first, of equals the first":
             lambda x, right, *_: sorted(x) == sorted(right),
-        "a prompt takes whole pages, and they run out sooner":
-            lambda x, right, *_: len(x) > len(right),
+        "a prompt takes whole pages, and they run out sooner": lambda x, y, *_: len(x) > len(y),
         "there is room for more": lambda x, right, *_: len(x) < len(right)},
         "a shorter prompt is still waiting, or an equal one before it",
         cases=lambda: product([list(lengths) for n in range(4)
@@ -116,8 +112,7 @@ FUNCTIONS = {
                               (0, 1, 2, 4, 8), [8])),
     "7.3": Exercise(tokens_found, {
         "the number of tokens is asked for": lambda n, *_: not hasattr(n, "__int__") or n != int(n),
-        "only whole pages are found, and tokens are counted":
-            lambda n, _, known, prompt, page_size: n % page_size != 0,
+        "only whole pages are found; tokens are counted": lambda n, _, k, p, size: n % size != 0,
         "one token at least is computed": lambda n, _, known, prompt, size: n >= len(prompt)},
         ("more can be found; look at all pages before the last token, in each one known",
          "fewer can be found; compare with one at a time, from the very beginning"),
@@ -126,43 +121,34 @@ FUNCTIONS = {
     "8.3": Exercise(lambda prompts, decoding, budget: [
         decoding + min(budget - decoding, sum(prompts) - start)
         for start in range(0, sum(prompts), budget - decoding)], {
-        "an iteration passes more than the budget": lambda x, _, prompts, decoding, budget:
-            max([0, *x]) > budget,
-        "an iteration passes no prompt: they have all passed before":
-            lambda x, right, *_: x[:len(right)] == right,
+        "an iteration passes more than the budget": lambda x, _, p, d, most: max([0, *x]) > most,
+        "the last passes no prompt: they have all passed before": lambda x, y, *_: x[:len(y)] == y,
         "the decoding requests pass a token each in every iteration":
             lambda x, right, _, decoding, budget:
             len(x) == len(right) and sum(right) - sum(x) == decoding * len(right),
-        "the last iteration passes what is left, and the decoding requests' tokens":
-            lambda x, right, *_: x[:-1] == right[:-1],
-        "fill each iteration up to the budget, across prompts":
-            lambda x, right, *_: len(x) >= len(right)},
+        "the last passes what is left, and the decoding tokens": lambda x, y, *_: x[:-1] == y[:-1],
+        "fill each iteration up to the budget, across prompts": lambda x, y, *_: len(x) >= len(y)},
         "the decoding requests take a token each of the budget, in every iteration",
         cases=lambda: [([5, 3], 1, 4), ([10], 2, 5), ([3, 4], 1, 5), ([4], 0, 4), ([], 3, 8),
                        ([1, 1, 1], 3, 4), ([6], 1, 4)]),
     "9.3": Exercise(lambda tables: [[[*dict.fromkeys(sum(tables, []))].index(page)
                                      for page in table] for table in tables], {
-        "each table keeps its place and its length":
-            lambda x, right, _: [*map(len, x)] != [*map(len, right)],
+        "each table keeps its length": lambda x, y, _: [*map(len, x)] != [*map(len, y)],
         "the same page must keep its name in all tables": lambda x, right, tables:
             len({*zip(sum(tables, []), sum(x, []))}) != len({*sum(tables, [])}),
-        "two pages may not have one name":
-            lambda x, right, _: len({*sum(x, [])}) != len({*sum(right, [])})},
+        "two pages may not have one name": lambda x, y, _: len({*sum(x, [])}) < len({*sum(y, [])})},
         "names count up from 0 as pages first appear",
         cases=lambda: [([],), ([[7]],), ([[5, 3], [3, 9]],), ([[2, 4], [], [4, 2, 8], [1]],)]),
     "10.3": Exercise(fewest, {
-        "only 1, 2, 4, 8 and 16 GPUs are asked about":
-            lambda n, _, *case: fewest(*case, counts=range(1, 17)),
+        "only 1, 2, 4, 8 and 16 are asked about": lambda n, _, *c: fewest(*c, counts=range(1, 17)),
         "16 GPUs are asked about too": lambda n, _, *case: fewest(*case, counts=(1, 2, 4, 8)),
         "one GPU may do": lambda n, _, *case: fewest(*case, counts=(2, 4, 8, 16)),
         "with more GPUs than KV heads each head is stored more than once": lambda n, _, *case:
             fewest(*case, holds=lambda d, n: d.kv_budget_bytes // d.model.kv_bytes(n)),
-        "that many sequences are asked for, not one":
-            lambda n, _, name, gpu, many, length: fewest(name, gpu, 1, length),
+        "many are asked for, not one": lambda n, _, name, gpu, k, each: fewest(name, gpu, 1, each),
         "local layers stop growing at their window": lambda n, _, *case: fewest(
             *case, holds=lambda d, n: d.kv_budget_bytes // n // d.model.kv_bytes_on(d.n_gpus, 1)),
-        "that is the moment of admission; later a window holds less":
-            lambda n, _, *case: fewest(*case, holds=Deployment.admitted),
+        "that is the moment of admission": lambda n, _, *c: fewest(*c, holds=Deployment.admitted),
         "a value of fp16 has two bytes":
             lambda n, _, *case: fewest(*case, holds=lambda d, n: d.sequences(n, "fp8")),
         "16 are too few there, which None says": lambda n, right, *_: right is None,

@@ -1,9 +1,9 @@
 """The exercises that ask for numbers."""
 from itertools import count
 
-from ...contiguous import BuddyAllocator, account
+from ...contiguous import account
 from ...facts import fact
-from ...paging import PagedRequest, PagePool, paged_utilisation, pages_for
+from ...paging import paged_utilisation, pages_for
 from ...serving import Clock
 from ...sizing import GIB, Deployment, Model
 from ...traffic import article_distribution
@@ -21,28 +21,8 @@ def smallest(holds):
     return next(n for n in count(1) if holds(n))
 
 
-def buddies():
-    """Rounding and holes of a memory of 64 slots that placed 9, 17 and 5; whether 9 more fit."""
-    memory = BuddyAllocator(64)
-    taken = sum(1 << memory.used_blocks[memory.allocate(size)] for size in (9, 17, 5))
-    return taken - (9 + 17 + 5), 64 - taken, memory.allocate(9) is not None
-
-
-def ten_writers(page_size):
-    """(copies, pages in use) of ten forks of 200 tokens that write 100 each, the prompt's own
-    table freed before."""
-    pool = PagePool(200, page_size)
-    prompt = PagedRequest(pool)
-    prompt.append(200)
-    forks = [prompt.fork() for _ in range(10)]
-    prompt.free()
-    copies = [fork.append(100) for fork in forks]
-    return 10 - copies.count(None), pool.n_used
-
-
 def share(weights=1, overhead=1, cache=1.0, card=CARD.reported_bytes):
-    """The share of a card that so much of the model, of what lies beside it, and of one sequence
-    of 2,048 tokens take."""
+    """The share of a card that so much of model, overhead and a sequence of 2,048 tokens take."""
     beside, sequence = sum(CARD.overheads.values()), CARD.model.kv_bytes(2048)
     return (weights * CARD.weight_bytes + overhead * beside + cache * sequence) / card
 
@@ -60,24 +40,21 @@ NUMBERS = {
         ("at that length it still costs more than half", "a shorter sequence costs half already")),
     "2.1": Exercise(lambda: account(28, 3 * 9, 16, 11), {
         "four numbers are asked for: used, reserved, internal, external": lambda x, _: len(x) != 4,
-        "what is written, and what will be, is not the server's choice":
-            lambda x, right: x[:2] != right[:2],
+        "what is and will be written is not the server's choice": lambda x, y: x[:2] != y[:2],
         "every slot is in one state, so the four sum to 28": lambda x, _: sum(x) != 28,
         "those are the states of reservations of 8": (11, 5, 8, 4),
         "the order is used, reserved, internal, external": (11, 5, 1, 11),
         "each of the three reservations grows by a slot": (11, 5, 9, 3),
         "27 slots are enough for all three reservations": (11, 5, 2, 10)},
         "three reservations of 9: what is left beside them?"),
-    "2.2": Exercise(buddies, {
+    "2.2": Exercise(lambda: (16 + 32 + 8 - 9 - 17 - 5, 64 - 16 - 32 - 8, False), {
         "three things are asked for: rounding, holes, whether 9 more fit": lambda x, _: len(x) != 3,
-        "rounding and holes together are all slots that nobody asked for":
-            lambda x, right: sum(x[:2]) != sum(right[:2]),
+        "together they are all slots that nobody asked for": lambda x, y: sum(x[:2]) != sum(y[:2]),
         "rounding comes first, then the holes": lambda x, right: x[0] == right[1],
         "a block is a power of two; a hole is in no block": lambda x, right: x[:2] != right[:2]},
         "a request for 9 needs a block of 16, and one hole that holds it"),
     "3.1": Exercise(lambda: tuple(1600 // (pages_for(100, size) * size) for size in (16, 64)), {
-        "a request takes whole pages, and the end of its last one is lost":
-            {(16, 16), (14, 16), (16, 12)},
+        "a request takes whole pages, its last one too": {(16, 16), (14, 16), (16, 12)},
         "pages of 16 come first": (12, 14), "those are the pages of the memory": (100, 25),
         "does one page of 64 hold 100 tokens?": (14, 25),
         "100 tokens take 7 pages of 16, and more than one of 64": (16, 25),
@@ -87,19 +64,18 @@ NUMBERS = {
         lambda p: PROBABILITY @ LENGTHS / (p * PROBABILITY @ pages_for(LENGTHS, p)) < 0.9), {
         "a whole number of tokens is asked for": lambda n, _: n < 1 or n != int(n),
         "that is the mean of each request's share; divide all tokens by all slots": 94,
-        "(page size - 1) / 2 is for remainders that are equally likely; these are not":
-            {112, 113, 114},
+        "(page size - 1) / 2 is for remainders that are equally likely": {112, 113, 114},
         "the mean length alone does not do; each length has its own last page": 63},
         ("the pages are still fuller than that; try larger ones",
          "a smaller page size is already below 90 %; page sizes need be no powers of two")),
-    "4.1": Exercise(lambda: ten_writers(16)[0], {
+    "4.1": Exercise(lambda: 10 - 1, {
         "the last to write: who else holds the page by then?": 10,
         "the first to write copies as well: nine others hold the page": 8,
         "200 is no multiple of 16, so the last page is written to, and others hold it": 0,
         "a full page is never written to, so never copied": {12, 13, 117, 120, 130},
         "those are pages in use; asked for are the pages copied": {21, 22, 23}},
         "each writer copies only while somebody else still holds the partly filled page"),
-    "4.2": Exercise(lambda: ten_writers(64)[1], {
+    "4.2": Exercise(lambda: 200 // 64 + 10 * (pages_for(300, 64) - 200 // 64), {
         "the prompt's fourth page is only begun: it is copied, and its table freed": 24,
         "300 tokens need five pages of 64: how many are not the prompt's?": {13, 14, 30, 33},
         "the prompt's full pages are shared: they count once": {50, 53, 4 + 10 * 5},
@@ -135,8 +111,7 @@ NUMBERS = {
     "7.2": Exercise(lambda: 75 * 135, {
         "a page's life is how long the queue before it takes to be used up": {135 / 75, 75 / 135},
         "pages are asked for, not tokens": 75 * 135 * 512,
-        "half is the median of the return times, without the system prompt":
-            {75 * 72, 75 * 114, 75 * 291},
+        "half is the median, without the system prompt": {75 * 72, 75 * 114, 75 * 291},
         "half of the returns is no half of the pages": 75 * 135 / 2},
         "half of the returns come within the median; how many pages are taken in that time?", 0.01),
     "8.1": Exercise(lambda: CLOCK.weight_bytes / CLOCK.kv_bytes_per_token, {
@@ -156,14 +131,12 @@ NUMBERS = {
         "a share of the memory is asked for": {16_384 // 2048, 15_728 % 2048},
         "that is lost inside the reservations, internally": lambda x, _: 0.5 < x < 0.7,
         "that is the remainder of 15,728 slots": 15_728 % 2048 / 15_728,
-        "how many reservations of 2,048 slots are there now, and what is left over?":
-            lambda x, _: x > 0.05},
+        "how many reservations of 2,048 are there, and what is left over?": lambda x, _: x > 0.05},
         "equal reservations leave no holes; count the remainder alone", 0.01),
     "9.2": Exercise(  # half of the output, or as in notebook 2 of output + 1; a last page's rest
         lambda: {15_728 / (19.31 + n / 2 + rest) for n in (58.45, 59.45) for rest in (0, 7.5)}, {
         "a running request has written only half of its output, on average": 15_728 / 77.76,
-        "a running request holds both its prompt and what it has written":
-            {15_728 / 19.31, 15_728 / 58.45, 2 * 15_728 / 58.45},
+        "a request holds both prompt and output": {15_728 / n for n in (19.31, 58.45, 58.45 / 2)},
         "half a page is lost at the end, not up to a page": 15_728 / 64,
         "the paper's number is what to compare with": 132.44,
         "the output is halved, not the prompt": 2 * 15_728 / 77.76},

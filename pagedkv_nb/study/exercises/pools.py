@@ -39,27 +39,20 @@ def searched(step, parents):
 
 POOLS = {
     "3.3": Exercise(lambda: [0, 1, 2, 3, 4, 5, 3, 1, 4, "OutOfPages", "ValueError"], {
-        "five pages taken from a new pool of six must be five different pages":
-            lambda pages, _: len(pages) == 5,
-        "a page with another holder is not free when one of them leaves":
-            lambda pages, _: 0 in pages[5:10],
+        "a new pool of six must hand out five different pages": lambda pages, _: len(pages) == 5,
+        "a page with another holder is not free when one leaves": lambda pages, _: 0 in pages[5:10],
         "of four free pages each comes back once": lambda pages, _: len(set(pages[5:10])) < 5,
-        "pages freed in the order 3, 1, 4 are to be taken again in that order":
-            lambda pages, right: pages[6:9] != right[6:9],
+        "pages freed in the order 3, 1, 4 must be taken so": lambda x, right: x[6:9] != right[6:9],
         "an empty pool must raise OutOfPages": lambda pages, right: pages[9] != right[9]},
         "a page not held must still be a ValueError", run=handed_out),
     "4.3": Exercise(lambda parents: [*[len(parents)] * 2, [9 + p for p in parents], parents, 0,
                                      len(parents)], {
         "there is a new beam for each parent": lambda x, right, _: x[0] != right[0],
-        "two new beams are one and the same request: one of them must be a fork":
-            lambda x, right, _: x[1] != right[1],
+        "two new beams are the same request: one must be a fork": lambda x, y, _: x[1] != y[1],
         "a beam that was freed is empty: fork from it before": lambda x, *_: {*x[2]} == {1},
-        "each new beam has one token more than the beam it continues":
-            lambda x, right, _: x[2] != right[2],
-        "a new beam must keep sharing the full pages of the beam it continues":
-            lambda x, right, _: x[3] != right[3],
-        "pages are left over that no beam holds: who frees the dropped beams?":
-            lambda x, *_: x[4] > 0},
+        "a new beam has one token more than the beam it continues": lambda x, y, _: x[2] != y[2],
+        "keep sharing the full pages of the beam it continues": lambda x, y, _: x[3] != y[3],
+        "pages are left over: who frees the dropped beams?": lambda x, *_: x[4] > 0},
         "two beams write into the same last page: append to each, it copies", run=searched,
         cases=lambda: [([0, 0, 2],), ([2, 1, 2],), ([0, 1, 1],), ([1, 0],)]),
 }
