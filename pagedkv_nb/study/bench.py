@@ -85,8 +85,7 @@ def attentions(tokens):
 
 
 def models(running):
-    """Prompts read by the real model, and as many requests decoded together, against the matrix
-    products of its linear layers alone."""
+    """Prompts read by the real model, and decoded together, against its linear layers alone."""
     model, rng = LanguageModel.load(), np.random.RandomState(0)
     shape, pool = model.shape, PagePool(16 * running, PAGE)
     cache = PagedKVCache(pool, shape.kv_heads, shape.head_dim, layers=shape.layers)

@@ -53,8 +53,7 @@ def announce(folder, how):
 
 
 def export(exporter, name, how):
-    """Write every notebook through one of nbconvert's exporters into build/NAME, the figures
-    beside."""
+    """Write every notebook through an exporter of nbconvert into build/NAME, figures beside."""
     folder = emptied(name)
     for path in notebooks():
         text, _ = exporter.from_filename(path)
@@ -88,8 +87,7 @@ def slides():
 
 
 def deck_exporter():
-    """nbconvert's exporter of slides, with the reveal.js that `make slides` put into build/js; if
-    npm could not, with that of a CDN."""
+    """nbconvert's exporter of slides, with the reveal.js in build/js, or else that of a CDN."""
     here = (BUILD / "js" / "node_modules" / "requirejs").is_dir()
     place, ours, theirs = (("../js/node_modules", "", "") if here else
                            ("https://cdn.jsdelivr.net/npm", "@4.6.1", "@2.3.7"))
@@ -143,8 +141,7 @@ def fold_solutions(path):
 
 
 def derived():
-    """Rewrite what is made from the notebooks and the package: the page of figures, and the
-    playground, which carries the package's own sources: they run in the reader's browser."""
+    """Rewrite the page of figures, and the playground, which carries the package's sources."""
     figures, place = ROOT / "figures", ROOT / "course" / "playground"
     template = (place / "template.html").read_text(encoding="utf-8")
     write_together({figures / "README.md": page(notebooks(), figures).encode(),
@@ -160,8 +157,8 @@ def scripts():
 
 
 def page(notebooks, folder):
-    """Every figure with its caption, alt text, data and the line that embeds it, from the paths of
-    the stored notebooks and the folder of the figures; ValueError if a caption is missing."""
+    """Every figure of the notebooks with its caption, alt text, data and the line that embeds it;
+    ValueError if a caption is missing."""
     parts = [FIGURES]
     for path in notebooks:
         nb = nbformat.read(path, as_version=4)

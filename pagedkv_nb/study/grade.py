@@ -15,6 +15,8 @@ from nbclient import NotebookClient
 from .run import BUILD, command, located, plain_error, workplace
 
 CELL_S, NOTEBOOK_S = 60, 600  # what a cell may take, what all of a notebook may
+HOW = {"interrupt_on_timeout": True, "allow_errors": True, "kernel_name": "python3",
+       "extra_arguments": ["--log-level=ERROR"]}
 JUDGE = """import sys
 for name in [n for n in sys.modules if n.startswith("pagedkv_nb.study.exercises")]:
     del sys.modules[name]  # a cell may have changed it
@@ -42,13 +44,10 @@ async def graded(path, folder, turn):
     async with turn:
         try:
             nb = nbformat.read(path, as_version=4)
-            judged = {number: nbformat.v4.new_code_cell(JUDGE.format(number, answer))
-                      for number, answer in asked(nb).items()}
+            judged = {exercise: nbformat.v4.new_code_cell(JUDGE.format(exercise, answer))
+                      for exercise, answer in asked(nb).items()}
             nb.cells += judged.values()
-            client = NotebookClient(
-                nb, timeout=CELL_S, interrupt_on_timeout=True, allow_errors=True,
-                kernel_name="python3", extra_arguments=["--log-level=ERROR"],
-                resources={"metadata": {"path": folder}})
+            client = NotebookClient(nb, timeout=CELL_S, resources={"metadata": {"path": folder}}, **HOW)
             await asyncio.wait_for(client.async_execute(), NOTEBOOK_S)
             remark = first_error(nb)
         except Exception as error:  # a student's file, whatever it does

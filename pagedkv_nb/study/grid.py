@@ -32,8 +32,7 @@ class Once(yaml.SafeLoader):
 
 
 def points_of(grid, known):
-    """The points of a grid as mappings, in order, none twice; ValueError for what is no
-    grid, no parameter, or an empty list."""
+    """The points of a grid as mappings, in order, none twice; ValueError for what is none."""
     allowed, parts = [name for name in known if name != "figures_dir"], []
     for part in grid if isinstance(grid, list) and grid else [grid]:
         if not isinstance(part, dict) or not part:

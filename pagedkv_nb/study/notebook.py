@@ -75,9 +75,9 @@ def described(svg, name, alt):
     return svg.replace(b"<metadata>", words.encode() + b"<metadata>", 1)
 
 
-def write_together(files):
-    """Write {path: bytes}: all lie complete beside their places before one is replaced,
-    and a failure leaves nothing behind. OSError names the path that cannot be written."""
+def write_together(files, instead_of=()):
+    """Write {path: bytes}: all lie complete beside their places before one is replaced, and a
+    failure leaves nothing behind; what they stand `instead_of` goes. OSError names the path."""
     parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
     try:
         for path, part in parts.items():
@@ -85,6 +85,8 @@ def write_together(files):
             part.write_bytes(files[path])
         for path, part in parts.items():
             os.replace(part, path)
+        for old in set(instead_of) - set(files):
+            old.unlink()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:

@@ -58,8 +58,7 @@ class Playground:
     """A queue of requests served step by step under one policy."""
 
     def __init__(self, policy="paged", page_size=4, requests=40, shared=False):
-        """After the first step: as many requests as fit are running. ValueError names a bad
-        setting."""
+        """After the first step: as many requests as fit are running."""
         positive_int("page_size", page_size, most=LONGEST)
         positive_int("requests", requests, most=len(OUTPUTS))
         memory = PromptMemory(page_size) if shared else PlainPagedMemory(SLOTS, page_size, 0)

@@ -83,13 +83,14 @@ def execute(path, folder, parameters, progress_bar=False):
         return papermill.execute_notebook(
             path, folder / path.name, parameters, kernel_name="python3", record_timing=False,
             progress_bar=progress_bar, request_save_on_cell_execute=False,
-            coalesce_streams=True, shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"])
+            coalesce_streams=True, shutdown_kernel="immediate",
+            extra_arguments=["--log-level=ERROR"])
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{error.ename}: {error.evalue}") from None
 
 
 def drawn(path, folder, parameters, figures, **bar):
-    """Run a notebook, with a progress bar; returns it and what it drew, {path in `figures`: bytes}."""
+    """Run a notebook, with a progress bar; returns it and what it drew, {path: bytes}."""
     made, end = folder / "figures", "" if sys.stderr.isatty() else "\n"  # a log has lines
     bar |= {"desc": path.stem, "leave": False, "mininterval": 1, "miniters": 1,
             "bar_format": "{desc}: {n_fmt} of {total_fmt} cells, {elapsed}" + end}
@@ -131,11 +132,10 @@ def run_one(number, assignments):
         try:
             nb, files = drawn(path, work / path.stem, parameters, end)
             text = nbformat.writes(nb).replace(str(work / path.stem / "figures"), str(end))
-            write_together(files | {BUILD / path.name: text.encode() + b"\n"})
+            files |= {BUILD / path.name: text.encode() + b"\n"}
+            write_together(files, instead_of=end.glob("*.*"))
         except Exception as error:
             raise RuntimeError(failed(path.stem, work, error)) from None
-    for old in set(end.glob("*.*")) - set(files):
-        old.unlink()
     figures = Path(parameters.get("figures_dir") or end).expanduser().glob(f"{path.stem[:2]}*.*")
     answers = [output.text for cell in nb.cells if "answer" in cell.metadata.get("tags", [])
                for output in cell.outputs if output.output_type == "stream"]
@@ -161,10 +161,10 @@ def normalised(nb):
             numbered.execution_count = count
     for cell in nb.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow") and v}
-    nb.metadata = nbformat.from_dict({
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-        "language_info": {k: v for k, v in nb.metadata.language_info.items() if k != "version"},
-        "title": nb.cells[0].source.partition("\n")[0].lstrip("# ")})
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    language = {k: v for k, v in nb.metadata.language_info.items() if k != "version"}
+    nb.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language, "title":
+                                      nb.cells[0].source.partition("\n")[0].lstrip("# ")})
     return nb
 
 

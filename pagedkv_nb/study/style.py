@@ -29,8 +29,7 @@ def canvas(title, height=3.2, **look):
 
 
 def panels(title, captions, height, stacked=False):
-    """A figure with its finding as title, and axes under captions: side by side with one y axis,
-    or stacked with one x axis."""
+    """A figure with its finding as title, and axes under captions, side by side or stacked."""
     fig = Figure(figsize=(7, height))
     fig.suptitle(title, x=0.01, ha="left")
     shape = (len(captions), 1) if stacked else (1, len(captions))

@@ -46,8 +46,8 @@ def package_key():
 
 
 def run_point(key, name, notebook, point, files):
-    """Run one point wherever this is, in a folder of its own; returns a mapping: the csv
-    of each figure, seconds, and the one line of an error, or "". Its key must be ours."""
+    """Run one point wherever this is; returns the csv of each figure, the one line of an error,
+    or "", and the seconds. Its key must be ours."""
     start, tables, error = perf_counter(), {}, f"this worker {SAME}"
     with suppress(ImportError, ValueError):  # not in a worker: anywhere
         from distributed import get_worker
@@ -106,17 +106,17 @@ def run_points(path, missing, folder, address):
     except ImportError:
         raise ValueError("a sweep needs dask: pip install 'pagedkv_nb[sweep]'") from None
     with cluster(address) as client:
-        notebook = code_of(path)
-        futures = [client.submit(run_point, key, path.name, notebook, *work, key=key,
-                                 pure=False, retries=3) for key, work in missing.items()]
+        this = path.name, code_of(path)
+        futures = [client.submit(run_point, key, *this, *work, key=key, pure=False, retries=3)
+                   for key, work in missing.items()]
         for done, (future, result) in enumerate(
                 as_completed(futures, with_results=True, raise_errors=False), 1):
             if future.status != "finished":
                 result = {"tables": {}, "error": f"lost: {future.exception()}", "seconds": 0}
             write_together({folder / f"{future.key}.json": json.dumps(result).encode()})
-            told = ", ".join(f"{k}={v}" for k, v in missing[future.key][0].items())
-            print(f"[{done}/{len(missing)}] {told}: "
-                  f"{result['error'] or 'ok'}, {result['seconds']} s", flush=True)
+            point = ", ".join(f"{k}={v}" for k, v in missing[future.key][0].items())
+            told = f"{result['error'] or 'ok'}, {result['seconds']} s"
+            print(f"[{done}/{len(missing)}] {point}: {told}", flush=True)
 
 
 def kept(folder, key):
@@ -128,8 +128,7 @@ def kept(folder, key):
 
 
 def gather(points, results):
-    """{table: DataFrame} over all points: the parameters, then the columns of the csv; and
-    `points`, one row each with its error."""
+    """{table: DataFrame} over all points, parameters first; `points` has each one's error."""
     rows = {}
     for point, result in zip(points, results):
         tables = {"points": pd.DataFrame([{"error": result["error"]}])}
@@ -153,9 +152,7 @@ def run_grid(number, grid, address=""):
         run_points(path, missing, folder / "points", address)
     tables = gather(points, [kept(folder / "points", key) for key in work])
     files = {folder / f"{name}.csv": csv(table) for name, table in tables.items()}
-    write_together(files)
-    for old in set(folder.glob("*.csv")) - set(files):
-        old.unlink()
+    write_together(files, instead_of=folder.glob("*.csv"))
     n_failed = sum(tables["points"]["error"] != "")
     print(f"{located(folder)}: {', '.join(f'{name}.csv' for name in tables)}"
           f"; {n_failed} of {len(work)} points failed")

@@ -28,9 +28,8 @@ def state_bars(table, title, xlabel, total=None, height=3.2):
     """Stacked bars of the four states and a `rest`, a row for each `name`: shares (0..1)
     with their per cents, or slots if `total` is given."""
     fig, ax = canvas(title, height, xlabel=xlabel, xlim=(0, total or 1))
-    shown = [state for state in STATE_NAMES if state in table and table[state].sum() > 0]
-    end = 0
-    for state in shown:
+    end, beside, where, gap = 0, ax.transAxes, (0, 1.02), (0, 0)
+    for state in (state for state in STATE_NAMES if state in table and table[state].sum() > 0):
         drawn = rows(ax, table["name"], table[state], left=end, color=COLOURS[state],
                      height=0.74, edgecolor="white", linewidth=0.8)
         end = end + table[state]
@@ -38,17 +37,10 @@ def state_bars(table, title, xlabel, total=None, height=3.2):
             labels = [f"{share:.1%}" if share > 0.045 else "" for share in table[state]]
             ax.bar_label(drawn, labels, label_type="center", size=8, color=on(COLOURS[state]))
             ax.xaxis.set_major_formatter("{x:.0%}")
-    label_states(ax, shown)
-    return fig
-
-
-def label_states(ax, states):
-    """The names of the states in their colours, in a row above the bars."""
-    beside, where, gap = ax.transAxes, (0, 1.02), (0, 0)
-    for state in states:
         beside = ax.annotate(STATE_NAMES[state], where, gap, xycoords=beside, va="bottom",
                              textcoords="offset points", weight="bold", color=INK[state])
-        where, gap = (1, 0), (14, 0)
+        where, gap = (1, 0), (14, 0)  # the next name stands beside this one
+    return fig
 
 
 def measured_run(table, title):
@@ -63,8 +55,7 @@ def measured_run(table, title):
 
 
 def throughput(table, title):
-    """A panel for each `host`: bars of `requests_per_s` by `system`, each with how many
-    times vLLM's is."""
+    """A panel for each `host`: `requests_per_s` by `system`, each with vLLM's over it."""
     hosts = table.groupby("host", sort=False)
     fig, axes = panels(title, [f"host: {host}" for host, _ in hosts], 2.3)
     for ax, (_, served) in zip(axes, hosts):

@@ -71,8 +71,7 @@ def page_maps(snapshots, title):
 
 
 def copy_on_write(snapshots, n_pages, title):
-    """For each {caption: ({"A, 10 tokens": block table}, {page: ref count})} the tables,
-    and below them the pool."""
+    """For each {caption: ({"A, 10 tokens": block table}, {page: ref count})} these and the pool."""
     wide, rows = n_pages + 1, max(len(tables) for tables, _ in snapshots.values()) + 2.3
     fig, axes = panels(title, snapshots, 0.6 + rows * 6.8 / (wide * len(snapshots)))
     for ax, (tables, counts) in zip(axes, snapshots.values()):

@@ -23,8 +23,7 @@ def cache_vs_context(curves, budget_gib, beside, title):
 
 
 def draw_models(ax, curves):
-    """A line for each model, lowest first, with its name above a line that ends early, else
-    to the right, where names keep their distance."""
+    """A line for each model, with its name above one that ends early, else apart to the right."""
     label_y = 0
     by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
     for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
@@ -176,8 +175,6 @@ def measured_servers(table, labels, title):
     on_h100 = table["gpu"].str.startswith("H100")
     for ax, rows in (left, table[on_h100]), (right, table[~on_h100]):
         ax.set(xscale="log", xlabel="logged tokens of KV cache", ymargin=0.1, xmargin=0.1)
-        ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
-        ax.axhline(0, color=COLOURS["text"], lw=1)
         draw_servers(ax, rows, labels)
     left.set_ylabel("predicted / logged − 1")
     left.yaxis.set_major_formatter("{x:.0%}")
@@ -192,6 +189,8 @@ def measured_servers(table, labels, title):
 
 def draw_servers(ax, rows, labels):
     """The servers of a panel, and words beside some, on the side where there is room."""
+    ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
+    ax.axhline(0, color=COLOURS["text"], lw=1)
     for (kind, era), some in rows.groupby(["kind", "era"]):
         ax.plot(some["logged_tokens"], some["off"], ERAS[era], color=KINDS[kind], alpha=0.7, mew=0)
     for row in rows[rows["server"].isin(labels)].itertuples():

@@ -63,8 +63,7 @@ def few_of(whole, part):
 
 
 def draw_pieces(ax, pieces):
-    """Each piece as a pale box, what is written in it in full colour, and letters where
-    there is room for one."""
+    """Each piece as a pale box, what is written in full colour, letters where there is room."""
     look = {"lw": 0, "antialiased": False}  # no blurred seams between neighbours
     low, high = pieces["first_slot"], pieces["first_slot"] + pieces["slots"]
     left, right = pieces["start"], pieces["end"]
@@ -94,8 +93,7 @@ def written(piece):
 
 
 def label(ax, piece):
-    """The request's letter where there is room for one: in the upper left corner if that is
-    empty, else at the end of what is written."""
+    """The request's letter, if there is room: upper left if that is empty, else at the end."""
     inches, (low, high) = ax.figure.get_figheight() / len(ax.figure.axes), ax.get_ylim()
     per_iteration, per_slot = PANEL[0] / ax.get_xlim()[1], PANEL[1] * inches / (high - low)
     text, top = letters(piece.request), piece.first_slot + piece.slots

@@ -12,8 +12,7 @@ def check(number, answer):
 
 
 def verdict(number, answer):
-    """"right", or what is not yet, with a hint that does not give the answer away; None is not
-    answered yet, and one that cannot be judged says why."""
+    """"right", "not answered yet", or "not yet" and a hint that does not give the answer away."""
     exercise = EXERCISES[number]
     if answer is None:
         return "not answered yet"
