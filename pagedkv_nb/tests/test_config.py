@@ -115,7 +115,7 @@ FAMILIES = {
     "qwen3-next": ({**LLAMA, "full_attention_interval": 4, "linear_num_key_heads": 16},
                    8 * 2 * 8 * 128),
     "the last of every five": ({**LLAMA, "full_attention_interval": 5}, 6 * 2 * 8 * 128),
-    "lfm2": ({**LLAMA, "full_attn_idxs": [2, 5], "conv_L_cache": 3}, 2 * 2 * 8 * 128),
+    "lfm2": ({**LLAMA, "full_attn_idxs": [0, 5], "conv_L_cache": 3}, 2 * 2 * 8 * 128),
     "gemma3-4b": ({"model_type": "gemma3", "text_config": {
         "model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34,
         "sliding_window": 1024}}, 34 * 2 * 4 * 256),
@@ -489,6 +489,8 @@ UNDERSTOOD = {
                              32 * 1152 + 16 * 132, 32 * 656 + 16 * 132),
     "index of every fourth": (INDEXED | {"index_topk_freq": 4, "index_skip_topk_offset": 3},
                               32 * 1152 + 10 * 132, 32 * 656 + 10 * 132),
+    "index of every second": (INDEXED | {"index_topk_freq": 2}, 32 * 1152 + 16 * 132,
+                              32 * 656 + 16 * 132),
     "a wider index": (INDEXED | {"index_head_dim": 256}, 32 * 1416, 32 * 920),
     "words of sparse layers": (INDEXED | {"layer_types": ["deepseek_sparse_attention"] * 32},
                                32 * 1284, 32 * 788),
