@@ -284,3 +284,6 @@ def test_a_step_tells_what_happened_in_it():
     table = accounts(server)[["running", "used", "computed"]]
     assert table.head(5).values.tolist() == [[2, 10, 8], [2, 12, 2], [2, 14, 2], [2, 16, 2], [1, 9, 1]]
     assert table["computed"].tolist()[8:13] == [8, 1, 1, 1, 0]  # what was lost passes again
+    narrow = Server(PagedMemory(12, page_size=4, watermark=0), workload, arrivals=[2])
+    admitted, _ = narrow.step()  # the second has room for its prompt, is sent back, and did not pass
+    assert [r.number for r in admitted] == [0] and narrow.computed == 4

@@ -127,6 +127,7 @@ def test_a_recomputed_prompt_passes_again():
                         Clock(0, 1, 0, 1, 2.0, efficiency=1.0), [0.0, 0.0])  # 1 s a token
     timed.drain()
     passed = round(sum(timed.iteration_s))
+    assert [first for _, first, _ in timed.times_s] == [8, 8]  # and not when it passed again
     again = sum(r.recomputed_tokens for r in timed.finished)
     times = sum(r.preemptions for r in timed.finished)  # each passes whole, not one by one
     assert again > 0 and passed == 2 * 4 + 2 * 7 + again - times
