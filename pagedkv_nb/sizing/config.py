@@ -45,7 +45,7 @@ class Fields(dict):
 
     def yes(self, name, default=False):
         """Whether a flag is set; ValueError if it is not true or false."""
-        value = self.get(name, bool(self.family.get(name, default)))
+        value = self.get(name, bool(self.family[name]) if name in self.family else default)
         self.need(type(value) is bool, name, "must be true or false")
         return value
 
@@ -159,11 +159,9 @@ def from_words(config, field, n_layers):
 
 def attention_layers(config, field, n_layers):
     """The layers with attention beside others that keep a state, by a period or a list."""
-    if field == "full_attention_interval":
-        return range(config.whole(field) - 1, n_layers, config.whole(field))
-    if field == "attn_layer_period":
-        offset = config.whole("attn_layer_offset", least=0)
-        return range(offset, n_layers, config.whole(field))
+    if field in ("full_attention_interval", "attn_layer_period"):
+        last = config.whole(field) - 1 if field == "full_attention_interval" else None
+        return range(config.whole("attn_layer_offset", last, 0), n_layers, config.whole(field))
     first = 1 if "." in field else 0  # Kimi Linear counts from 1
     sound = isinstance(config[field], list) and all(type(n) is int for n in config[field])
     config.need(sound, field, "must list the numbers of layers")

@@ -33,8 +33,7 @@ def full_heads(config, kv, dim, n_local):
     """Heads of full layers that have their own, as in Gemma 4: those given are of local ones."""
     if not {"global_head_dim", "num_global_key_value_heads"} & {*config, *config.family}:
         return {}
-    config.need("attention_k_eq_v" in config, "attention_k_eq_v", "decides their KV heads")
-    shared = config.yes("attention_k_eq_v")  # equal before the norms, but both are kept
+    shared = config.yes("attention_k_eq_v", None)  # equal before the norms, but both are kept
     kv_full = config.whole("num_global_key_value_heads") if shared else kv
     local = {"local_kv_heads": kv, "local_head_dim": dim} if n_local else {}
     return {"kv_heads": kv_full, "head_dim": config.whole("global_head_dim")} | local
@@ -84,9 +83,7 @@ def kv_heads(config, q_heads):
 
 def head_dim(config, q_heads):
     """The dimension of a head; the hidden size over the query heads unless said."""
-    hidden = config.whole("hidden", 0, 0)
-    config.need(hidden or "head_dim" in config, "hidden_size", "gives heads their dimension")
-    width, rest = divmod(hidden, q_heads)
+    width, rest = divmod(config.whole("hidden", 0, 0), q_heads)
     found = config.whole("head_dim", width)
     config.need(found != width or not rest, "hidden_size", f"does not divide by {q_heads} heads")
     return found

@@ -158,8 +158,7 @@ def group_bytes(name, said):
 def cache_dtype(quantisation):
     """What a checkpoint asks its K and V to be stored in; ValueError if it is not fp8."""
     asked = quantisation.get("kv_cache_scheme") or quantisation.get("kv_cache_quant_algo")
-    if asked is None:
-        return "fp16"
-    if asked == "FP8" or isinstance(asked, dict) and asked.get("num_bits") == 8:
-        return "fp8"
-    raise ValueError(f"kv_cache_scheme: {str(asked)[:60]!r} is not understood")
+    fp8 = asked == "FP8" or isinstance(asked, dict) and asked.get("num_bits") == 8
+    if asked is not None and not fp8:
+        raise ValueError(f"kv_cache_scheme: {str(asked)[:60]!r} is not understood")
+    return "fp8" if fp8 else "fp16"
