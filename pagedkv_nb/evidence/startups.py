@@ -18,16 +18,8 @@ def logged_servers():
         said_scheme(f"{row.model} {row.weights_dtype} {row.shape}".replace("/", " "))
         for row in logs.itertuples()])
     known = (logs["gpu"].isin(facts("gpus")["name"]) & logs["engine"].isin(facts("engines")["name"])
-             & logs["gpu_memory_utilization"].notna() & logs["shape"].map(is_named))
+             & logs["gpu_memory_utilization"].notna() & logs["shape"].notna())
     return logs[known].reset_index(drop=True)
-
-
-def is_named(shape):
-    """Whether a model has a name here."""
-    try:
-        return bool(Model.named(shape))
-    except ValueError:
-        return False
 
 
 def deployed(row, weights=True):

@@ -1,8 +1,9 @@
 """How often prompts find pages: in a pool, and in a cache of every size at once."""
-from bisect import bisect_left
+from bisect import bisect
+from itertools import count
+from math import inf
 
 import numpy as np
-import pandas as pd
 
 from ..paging import OutOfPages
 from ..prefix import PrefixPool, PrefixRequest
@@ -29,15 +30,14 @@ class TimedPool(PrefixPool):
         return page
 
 
-def serve_prompts(prompts, pools, server_of=None):
+def serve_prompts(prompts, pool):
     """Tokens found by each prompt: a request comes, looks, computes and leaves before the
-    next. `server_of` gives the pool's number of each; a prompt too long for it finds none."""
-    found, server_of = [], server_of or [0] * len(prompts.keys)
-    for keys, n, now, s in zip(prompts.keys, prompts.n_tokens, prompts.seconds, server_of):
-        pool = pools[s]
-        pool.now_s = now
+    next. One too long for the pool finds none."""
+    found = []
+    for keys, n_tokens, now_s in zip(prompts.keys, prompts.n_tokens, prompts.seconds):
+        pool.now_s = now_s
         try:
-            request = PrefixRequest(pool, n, keys)
+            request = PrefixRequest(pool, n_tokens, keys)
         except OutOfPages:
             found.append(0)
             continue
@@ -54,43 +54,26 @@ def sessions(prompts):
             for i, keys in enumerate(prompts.keys)]
 
 
-def touches(prompts):
-    """Every page of every prompt in the order of its last use, tails first: arrays of keys, of
-    the prompt's number, and of how many pages of its prompt were before it."""
-    keys = pd.Series([one[::-1] for one in prompts.keys], dtype=object).explode().dropna()
-    return keys.to_numpy(), keys.index.to_numpy(), keys.groupby(level=0).cumcount().to_numpy()
-
-
-def last_use(keys):
-    """Position of the touch before of the same key, -1 for the first."""
-    place = pd.Series(np.arange(len(keys)))
-    return place.groupby(keys).shift(fill_value=-1).to_numpy()
-
-
-def smaller_before(values):
-    """For each value, how many earlier ones are smaller."""
-    earlier, counts = [], []  # earlier: sorted
-    for value in values.tolist():
-        counts.append(bisect_left(earlier, value))
-        earlier.insert(counts[-1], value)
-    return np.array(counts, int)
-
-
 def distances(prompts):
     """How many other pages were used since each page's last use, before its prompt came
-    (infinity: never used): it is found in a cache of more pages than that, if the longest
-    idle is forgotten first. (Mattson et al. 1970, "stack distance".)"""
-    keys, _, place = touches(prompts)
-    before = last_use(keys)
-    first, far = before < 0, np.full(len(keys), np.inf)
-    again = before[~first]
-    smaller = smaller_before(again) + np.cumsum(first)[~first]  # -1 is smaller than all
-    far[~first] = smaller - (again + 1) - place[~first]
-    return far
+    (infinity: never used), tails first: it is found in a cache of more pages than that, if the
+    longest idle is forgotten first. (Mattson et al. 1970, "stack distance".)"""
+    last, recent, uses, far = {}, [], count(), []  # recent: the last uses of all pages, sorted
+    for keys in prompts.keys:
+        far += [len(recent) - bisect(recent, last[key]) if key in last else inf
+                for key in reversed(keys)]
+        for key in reversed(keys):
+            if key in last:
+                del recent[bisect(recent, last[key]) - 1]
+            last[key] = next(uses)
+            recent.append(last[key])
+    return np.array(far)
 
 
 def return_times(prompts):
-    """Seconds from each page's last use to its prompt, infinity if there was none."""
-    keys, request, _ = touches(prompts)
-    before, seconds = last_use(keys), np.array(prompts.seconds)
-    return np.where(before < 0, np.inf, seconds[request] - seconds[request[before]])
+    """Seconds from each page's last use to its prompt, infinity if there was none; tails first."""
+    last, ago = {}, []
+    for keys, now_s in zip(prompts.keys, prompts.seconds):
+        ago += [now_s - last.get(key, -inf) for key in reversed(keys)]
+        last.update(dict.fromkeys(keys, now_s))
+    return np.array(ago)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from pagedkv_nb.paging import pages_for
 from pagedkv_nb.prefix import PrefixPool, page_keys
 from pagedkv_nb.traffic.prompts import SHIPPED, Prompts, read_prompts, read_traces
-from pagedkv_nb.serving.reuse import (TimedPool, distances, last_use, return_times, serve_prompts,
-                              sessions, smaller_before)
+from pagedkv_nb.serving import TimedPool, distances, return_times, serve_prompts, sessions
 
 COUNTS = {"conversation": (12_031, 276_491, 170_899), "synthetic": (3_993, 117_888, 40_148)}
 
@@ -36,10 +35,11 @@ def test_what_reuse_md_counts(name):
 @pytest.mark.slow
 def test_one_gpu_and_ten_servers_on_the_conversation_trace():
     prompts = read_prompts("conversation")
-    assert round(100 * sum(serve_prompts(prompts, [PrefixPool(896, 512)])) / 512 / prompts.n_asked, 1) == 4.6
+    assert round(100 * sum(serve_prompts(prompts, PrefixPool(896, 512))) / 512 / prompts.n_asked, 1) == 4.6
     assert round(100 * np.mean(distances(prompts) < 10_000), 1) == 22.4
-    pools = [PrefixPool(5859, 512) for _ in range(10)]
-    found = sum(serve_prompts(prompts, pools, [s % 10 for s in sessions(prompts)]))
+    server_of = np.array(sessions(prompts)) % 10
+    found = sum(sum(serve_prompts(prompts.only(np.flatnonzero(server_of == server)),
+                                  PrefixPool(5859, 512))) for server in range(10))
     assert round(100 * found / 512 / prompts.n_asked, 1) == 37.4
     back = return_times(prompts)
     assert np.percentile(back[np.isfinite(back)], [25, 50, 75]).round().tolist() == [54, 114, 267]
@@ -71,7 +71,7 @@ def test_distances_say_what_every_pool_finds(texts, size, more):
     prompts = made(texts, size)
     n_pages = pages_for(max(prompts.n_tokens), size) + more
     found = np.sum(distances(prompts) < n_pages - 1)  # one page holds the last token
-    assert sum(serve_prompts(prompts, [PrefixPool(n_pages, size)])) == found * size
+    assert sum(serve_prompts(prompts, PrefixPool(n_pages, size))) == found * size
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=30))
@@ -86,12 +86,12 @@ def test_distances_are_those_of_a_slow_count(texts):
 
 
 def test_a_prompt_too_long_for_its_pool_finds_nothing():
-    assert serve_prompts(made(["abcabc", "abcabc"], 2), [PrefixPool(2, 2)]) == [0, 0]
+    assert serve_prompts(made(["abcabc", "abcabc"], 2), PrefixPool(2, 2)) == [0, 0]
 
 
 def test_lives_are_seconds_from_the_last_use_to_the_end():
     pool = TimedPool(2, 2)
-    serve_prompts(made(["aba", "bbb", "aaa"], 2), [pool])  # a page each, and one for the last token
+    serve_prompts(made(["aba", "bbb", "aaa"], 2), pool)  # a page each, and one for the last token
     assert pool.lives == [1.0, 1.0]
 
 
@@ -166,13 +166,3 @@ def test_sessions_are_equal_in_their_first_two_pages():
     keys = [[1, 2, 3], [1, 2], [1], [1], [4, 2], [5, 2], [], [1, 9]]
     prompts = Prompts("made", 4, keys, [4 * len(k) + 1 for k in keys], [0.0] * len(keys))
     assert sessions(prompts) == [0, 0, 1, 1, 0, 0, 2, 3]
-
-
-def test_last_uses():
-    assert last_use(np.array([7, 5, 7, 7, 5])).tolist() == [-1, -1, 0, 2, 1]
-
-
-@given(st.lists(st.integers(-1, 6), max_size=40))
-def test_smaller_before_is_a_slow_count(values):
-    slow = [sum(x < value for x in values[:i]) for i, value in enumerate(values)]
-    assert smaller_before(np.array(values, int)).tolist() == slow

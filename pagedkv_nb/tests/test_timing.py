@@ -76,7 +76,7 @@ def test_iterations_of_one_second_are_iterations(pairs, arrivals, paged):
     plain.run(200)
     seconds = [float(i) for i, count in enumerate(arrivals) for _ in range(count)]
     timed = TimedServer(memory(), lengths(*pairs), SECOND, seconds)
-    timed.drain()
+    timed.finish(len(timed.arrival_s))
     assert [r.number for r in timed.finished] == [r.number for r in plain.finished]
     ends = {r.number: r.ends + 1.0 for r in plain.finished}
     assert {i: end for i, (_, _, end) in enumerate(timed.times_s)} == ends
@@ -104,7 +104,7 @@ def test_littles_law_in_seconds(rate):
     requests = read_workload("sharegpt", 2000, np.random.RandomState(0)).within(2048)
     arrivals = poisson_arrivals(rate, 300, np.random.RandomState(1))
     timed = TimedServer(PagedMemory(15728), requests, OPT, arrivals)
-    timed.drain()
+    timed.finish(len(timed.arrival_s))
     times = np.array(timed.times_s)
     assert len(times) == len(arrivals) == len(timed.finished)
     assert (times[:, 0] == arrivals).all() and (np.diff(times, axis=1) > 0).any(axis=1).all()
@@ -116,7 +116,7 @@ def test_littles_law_in_seconds(rate):
 
 def test_latency_as_the_paper_defines_it():
     timed = TimedServer(PagedMemory(64, 4), lengths((3, 2), (5, 4)), SECOND, [0.0, 10.5])
-    timed.drain()
+    timed.finish(len(timed.arrival_s))
     assert timed.times_s == [[0.0, 1.0, 2.0], [10.5, 11.5, 14.5]]
     told = latencies(timed)
     assert told == {"time_to_first_token_s": 1.0, "time_a_token_s": 1.0, "normalized_latency_s": 1.0}
@@ -125,7 +125,7 @@ def test_latency_as_the_paper_defines_it():
 def test_a_recomputed_prompt_passes_again():
     timed = TimedServer(PagedMemory(16, 4, 0), lengths((4, 8), (4, 8)),
                         Clock(0, 1, 0, 1, 2.0, efficiency=1.0), [0.0, 0.0])  # 1 s a token
-    timed.drain()
+    timed.finish(len(timed.arrival_s))
     passed = round(sum(timed.iteration_s))
     assert [first for _, first, _ in timed.times_s] == [8, 8]  # and not when it passed again
     again = sum(r.recomputed_tokens for r in timed.finished)
@@ -157,7 +157,7 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     def makespan(efficiency, watermark=0.0):
         card = Clock.of(Model.named("Llama-3.1-8B"), "RTX-4090-24GB", efficiency=efficiency)
         timed = TimedServer(PagedMemory(2588 * 16, 16, watermark), own, card, np.zeros(300))
-        timed.drain()
+        timed.finish(len(timed.arrival_s))
         return timed.now_s
     assert 0.80 * 183.6 < makespan(1.0) < 183.6 < makespan(0.74, 0.01) < makespan(0.74) < 1.35 * 183.6
 
@@ -188,14 +188,14 @@ def test_reports_by_hand():
     assert len(served["eight"].finished) == 20 and [*served] == ["eight"]
     timed = TimedServer(POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator), lengths((2, 2)),
                         SECOND, [0.0, 0.0, 2.0])
-    timed.drain()
+    timed.finish(len(timed.arrival_s))
     means = means_between(timed, 0, 4)  # 3 tokens each, then 4; two requests, then one
     assert means == {"requests_at_once": 1.5, "used": (6 + 8 + 3 + 4) / 32,
                      "reserved": (2 + 1) / 32, "internal": 0.0, "external": (0 + 0 + 4 + 4) / 32}
     assert means_between(timed, 2, 4)["requests_at_once"] == 1.0
     assert throughput_of(timed, SECOND, drop=0)["requests_per_s"] == 3 / 4
     late = TimedServer(POLICIES["oracle"].memory(8, 4), lengths((2, 2)), SECOND, [2.0, 8.0])
-    late.drain()  # it works in seconds 2 to 4 and 8 to 10
+    late.finish(2)  # it works in seconds 2 to 4 and 8 to 10
     assert [means_between(late, *window)["requests_at_once"] for window in ((0, 10), (4, 8), (4, 9))] == [0.4, 0, 0.2]
     assert means_between(late, 8, 10)["used"] == (3 + 4) / 16
     assert throughput_of(timed, SECOND, drop=0.5)["requests_per_s"] == 1 / 2
