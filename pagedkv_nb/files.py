@@ -26,12 +26,15 @@ def text_of(path, problem, most=2**26):
 
 def json_of(text):
     """What a JSON text holds; ValueError if it is none, LookupError by a key an object has twice."""
-    def once(pairs):
-        if len(found := dict(pairs)) < len(pairs):
-            (key, _), = Counter(key for key, _ in pairs).most_common(1)
-            raise LookupError(f"key {key[:40]!r} is there twice in one object")
-        return found
     return json.loads(text, object_pairs_hook=once)
+
+
+def once(pairs):
+    """An object of JSON as a dict; LookupError by a key that it has twice."""
+    if len(found := dict(pairs)) < len(pairs):
+        (key, _), = Counter(key for key, _ in pairs).most_common(1)
+        raise LookupError(f"key {key[:40]!r} is there twice in one object")
+    return found
 
 
 def content_of(path, most):

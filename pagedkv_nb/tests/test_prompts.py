@@ -123,25 +123,26 @@ def test_a_trace_without_a_full_page_is_refused(tmp_path):
             read_prompts(trace, page_size)
 
 
-BAD = {"x.csv": ("a,b\n1,2\n", "needs at least one row with hash_ids, tokens or text; found: a, b"),
-       "empty.csv": ("", "empty"), "head.csv": ("text\n", "at least one row"),
-       "j.jsonl": ('{"tokens": [1]}\n{oops\n', "row 2: is no JSON"),
+BAD = {"x.csv": ("a,b\n1,2\n", "needs columns hash_ids or tokens or text; found: a, b"),
+       "empty.csv": ("", "empty"), "head.csv": ("text\n", "no prompt of a full page"),
+       "head2.csv": ("hash_ids,input_length,timestamp\n", "no prompt of a full page"),
+       "j.jsonl": ('{"tokens": [1]}\n{oops\n', "is no JSON: .*: line 2 column 2"),
        "l.jsonl": ('{"tokens": [1]}\n[1]\n', "row 2: must be an object"),
        "t.jsonl": ('{"tokens": [1, 2.5]}\n', r"row 1, tokens=\[1, 2.5\]: must be a list"),
-       "w.csv": ('text\n a\n" "\n b\n', "row 2, text=' ': must be words|row 2, text=None: must be words"),
+       "w.csv": ('text\n a\n" "\n b\n', "row 2, text=: must be words|row 2, text=None: must be words"),
        "u.csv": ("hash_ids\n1, 2, 3\n", "row 1: has more fields than the header; .* in quotes"),
        "u2.csv": ("text,timestamp\nWell, no,5\n", "row 1: has more fields than the header"),
-       "u3.csv": ("hash_ids,input_length,timestamp\n[1, 2, 3]\n", r"row 1, hash_ids='\[1': must be a list"),
+       "u3.csv": ("hash_ids,input_length,timestamp\n[1, 2, 3]\n", r"row 1, hash_ids=\[1: must be a list"),
        "u4.csv": ("text,Text\na,b\n", "column text is there twice"),
        "a.json": ('["Well", "no"]', r'row 1: must be an object, {"column": value'),
        "b.json": ('[{"text": "Well"},\n {"text": "no"},\n]', "is no JSON: .* line [23]"),
        "h.jsonl": ('{"tokens": [1], "input_length": 1, "timestamp": %s}' % ("9" * 400), "row 1, timestamp=9+"),
        "h2.jsonl": ('{"hash_ids": [1], "input_length": %s}' % ("9" * 4000), "row 1, input_length=9+"),
-       "n.jsonl": ('{"hash_ids": [1, 2], "input_length": 3}\n', "row 1, hash_ids: 2 ids"),
+       "n.jsonl": ('{"hash_ids": [1, 2], "input_length": 3}\n', "row 1, input_length=3: must be as many pages of 4"),
        "i.jsonl": ('{"hash_ids": [1], "input_length": -3}\n', "row 1, input_length=-3"),
        "c.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [3, 2]}\n', "row 2, hash_ids: 2 follows 3"),
        "s.jsonl": ('{"tokens": [1], "timestamp": 5}\n{"tokens": [1], "timestamp": "x"}\n',
-                   "row 2, timestamp='x'"),
+                   "row 2, timestamp=x: must be milliseconds"),
        "o.jsonl": ('{"tokens": [1], "timestamp": 5}\n{"tokens": [1], "timestamp": 4}\n',
                    "row 2, timestamp=4: must be milliseconds, not before")}
 

@@ -88,7 +88,20 @@ def test_fields_of_any_length_and_empty_ones_too_many(tmp_path):
 
 def test_of_a_million_unknown_columns_the_first_are_told(tmp_path):
     (tmp_path / "t.csv").write_text("x," * 2**20)  # as a table of that width: half a minute
-    assert list(table.read_table(tmp_path / "t.csv", "", lambda columns: [])) == ["x"] * 20
+    with pytest.raises(ValueError, match="^workload=.*: needs columns ContextTokens,.*found: (x, )*x?,?$"):
+        read_workload(tmp_path / "t.csv", 0, None)
+
+
+def test_columns_that_are_not_read_may_be_there_twice(tmp_path):
+    (tmp_path / "t.csv").write_text("timestamp,Timestamp,prompt,output,x,x\n1,2,3,5,6,7\n")
+    assert read_workload(tmp_path / "t.csv", 0, None).prompt.tolist() == [3]
+
+
+@pytest.mark.parametrize("text", ['{"prompt": 3, "output": 5}{"prompt": 70, "output": 1}',
+                                  '{"prompt": 3,\n "output": 5}\n\n{"prompt": 70,\n "output": 1}\n'])
+def test_objects_one_after_another_need_no_line_each(tmp_path, text):
+    (tmp_path / "t.jsonl").write_text(text)
+    assert read_workload(tmp_path / "t.jsonl", 0, None).prompt.tolist() == [3, 70]
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path, monkeypatch):
@@ -155,7 +168,7 @@ def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
 
 @pytest.mark.parametrize("name, content, message", [
     ("a.csv", b"a,b,c\n1,2,3\n", "columns ContextTokens,GeneratedTokens or .*; found: a, b, c$"),
-    ("a.csv", b"prompt\n5\n", "and columns .*; found: prompt$"),
+    ("a.csv", b"prompt\n5\n", "needs columns .*; found: prompt$"),
     ("a.csv", b"prompt,output\n", "at least one row"), ("a.csv", b"\n\n", "it is empty"),
     ("a.csv", b"", "it is empty"), ("a.csv.gz", gzip.compress(b"", mtime=0), "it is empty"),
     ("a.csv", b"prompt,output\n1,2\n3,nan\n", r"row 2, output=nan: must be a whole"),
@@ -183,7 +196,7 @@ def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
     ("a.json", b"3", "row 1: must be an object"), ("a.json", b"null", "row 1: must be an object"),
     ("a.json", b'{"prompt": [1], "output": ["x"]}', "row 1, output=x"),
     ("a.json", b"[" * 100_000, "nested too deeply|no JSON"),
-    ("a.jsonl", b'{"prompt": 1, "output": 2}\n{"prompt": 1, "outp', "row 2: is no JSON"),
+    ("a.jsonl", b'{"prompt": 1, "output": 2}\n{"prompt": 1, "outp', "is no JSON: .*: line 2 column"),
     ("a.jsonl", b'{"prompt": 1, "output": 2}\n[1]\n', "row 2: must be an object"),
     ("a.jsonl", b'{"prompt": 1, "output": 2}\n{"prompt": 1}\n', "row 2, output=None: must be"),
     ("a.jsonl", b'{"prompt": 1, "output": true}\n', "row 1, output="),

@@ -8,13 +8,12 @@ import pandas as pd
 from ..paging import pages_for
 from ..parameter import positive_int, shown
 from ..prefix import page_keys
-from .table import MOST_TOKENS, floats, format_of, read_table
+from .table import MOST_TOKENS, floats, format_of, read_table, refuse, token_counts
 
 TOKENS_PER_ID = 512  # that an id of Mooncake's stands for
 SHIPPED = ("conversation", "synthetic")
 NUMBERS = "a list of at least one whole number"
 FIELDS = {"hash_ids": NUMBERS, "tokens": NUMBERS, "text": "words"}  # what they must be
-COLUMNS = (*FIELDS, "input_length", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -67,19 +66,29 @@ def read_traces(trace, page_size=TOKENS_PER_ID):
 
 def own(trace, page_size, problem):
     """The prompts of a user's file."""
-    table = read_table(trace, problem, lambda columns: [c for c in columns if c in COLUMNS])
-    if not set(table) & set(FIELDS) or table.empty:
-        raise ValueError(f"{problem}needs at least one row with hash_ids, tokens or text; "
-                         f"found: {', '.join(map(str, table))[:200]}")
-    keys, n_tokens, parents = [], [], {}
-    for number, row in enumerate(table.to_dict("records"), 1):
-        where = f"{problem}row {number}, "
-        one, n = keyed(row, page_size, where)
-        if row.get("hash_ids"):
-            check_chain(one, parents, f"{where}hash_ids")
-        keys.append(one[:n // page_size])
-        n_tokens.append(n)
+    known = {(field,): ["timestamp"] for field in FIELDS}
+    table = read_table(trace, problem, known | {("hash_ids",): ["input_length", "timestamp"]})
+    field = table.columns[0]
+    contents = [listed(field, content) for content in table[field]]
+    refuse([not content for content in contents], table[field], problem, FIELDS[field])
+    n_tokens = [len(content) for content in contents]
+    if field == "hash_ids":
+        check_chains(contents, problem)
+        n_tokens = lengths(table, contents, page_size, problem)
+        keys = [ids[:n // page_size] for ids, n in zip(contents, n_tokens)]
+    else:
+        keys = [page_keys(content, page_size) for content in contents]
     return Prompts(trace, page_size, keys, n_tokens, times(table, problem))
+
+
+def lengths(table, ids, page_size, problem):
+    """Tokens of rows with `hash_ids`: whole pages where no `input_length` says it."""
+    full = pd.Series([len(one) * page_size for one in ids])
+    told = table.get("input_length", full).fillna(full)
+    n_tokens = token_counts(told, problem)
+    refuse(pages_for(n_tokens, page_size) * page_size != full, told, problem,
+           f"as many pages of {page_size} tokens as the row has hash_ids")
+    return n_tokens.tolist()
 
 
 def shipped(name, page_size):
@@ -99,30 +108,6 @@ def shipped(name, page_size):
     return Prompts(name, page_size, keys, n_tokens, (table["timestamp"] / 1000).tolist())
 
 
-def keyed(row, page_size, where):
-    """(keys, tokens) of a row, with a key for each started page if it has `hash_ids`."""
-    field = next((field for field in FIELDS if row.get(field) not in (None, "")), "text")
-    content = listed(field, row.get(field))
-    if not content:
-        raise ValueError(f"{where}{shown(field, row.get(field))}: must be {FIELDS[field]}")
-    if field == "hash_ids":
-        return content, n_of_ids(row, content, page_size, where)
-    return page_keys(content, page_size), len(content)
-
-
-def n_of_ids(row, content, page_size, where):
-    """Tokens of a row with `hash_ids`; ValueError unless they are as many as ids."""
-    n = row.get("input_length")
-    if n is None:
-        return len(content) * page_size
-    n = int(n) if isinstance(n, str) and n.strip().isdecimal() else n  # from a CSV
-    needed = pages_for(positive_int(f"{where}input_length", n, MOST_TOKENS), page_size)
-    if len(content) != needed:
-        raise ValueError(f"{where}hash_ids: {len(content)} ids for input_length={n}, "
-                         f"must be {needed} at page_size={page_size}")
-    return n
-
-
 def listed(field, content):
     """The words of a text, or a list of whole numbers, which a CSV has as text with blanks,
     commas or brackets; [] if it is none."""
@@ -139,12 +124,15 @@ def listed(field, content):
     return content if whole else []
 
 
-def check_chain(ids, parents, where):
+def check_chains(rows, problem):
     """ValueError if an id stands for another beginning than before, or is there twice."""
-    for before, one in zip([None, *ids], ids):
-        if parents.setdefault(one, before) != before:
-            raise ValueError(f"{where}: {one} follows {before} here and {parents[one]} before; "
-                             "an id must stand for its page and everything before it")
+    parents = {}
+    for row, ids in enumerate(rows, 1):
+        for before, one in zip([None, *ids], ids):
+            if parents.setdefault(one, before) != before:
+                raise ValueError(f"{problem}row {row}, hash_ids: {one} follows {before} here and "
+                                 f"{parents[one]} before; an id must stand for its page and "
+                                 "everything before it")
 
 
 def times(table, problem):
@@ -152,10 +140,6 @@ def times(table, problem):
     if "timestamp" not in table or table["timestamp"].isna().all():
         return [float(i) for i in range(len(table))]
     seconds = floats(table["timestamp"]) / 1000
-    bad = ~(seconds.abs() < 1e12) | (seconds.diff() < 0)
-    if bad.any():
-        row = int(bad.to_numpy().argmax())
-        given = shown("timestamp", table["timestamp"].iloc[row])
-        raise ValueError(f"{problem}row {row + 1}, {given}: must be milliseconds, not before "
-                         "the row above")
+    refuse(~(seconds.abs() < 1e12) | (seconds.diff() < 0), table["timestamp"], problem,
+           "milliseconds, not before the row above")
     return (seconds - seconds.iloc[0]).tolist()

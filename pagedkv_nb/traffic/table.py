@@ -1,11 +1,14 @@
 """Tables that users bring: CSV, JSONL or JSON, zipped or not, read as columns."""
 import csv
+import json
+import re
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ..files import json_of, text_of
+from ..files import once, text_of
 
 MOST_BYTES = 2**31 - 1  # of a file, unpacked
 MOST_FIELDS = 4 * 10**7  # some 210 bytes of memory each, measured: 8 GiB
@@ -18,71 +21,97 @@ def format_of(name):
     return {".csv": "csv", ".jsonl": "json", ".json": "json"}.get(Path(name).suffix.lower())
 
 
-def read_table(path, problem, wanted, opened=lambda record: record):
-    """The columns of a file that `wanted(columns)` names, as text from a CSV and as they are
-    from JSON, whose records `opened` may unwrap. Without any of them the table is empty and
-    has the first columns found. ValueError in one line begins with `problem`."""
+def read_table(path, problem, known):
+    """The columns of a file that the first fitting entry of `known`, {needed: welcome}, names, as
+    text from a CSV and as they are from JSON. ValueError in one line begins with `problem`."""
     text = text_of(path, problem, MOST_BYTES)
     try:
         if sum(map(text.count, ",;\t\n")) > MOST_FIELDS:
             raise ValueError(f"must have at most {MOST_FIELDS:,} fields (what 16 GiB of memory "
                              "hold)")
-        columns, rows = (csv_rows(text, wanted) if format_of(path) == "csv" else
-                         json_rows(text, opened))
-        if not (names := wanted(columns)):
-            return pd.DataFrame(columns=columns[:20])
-        plain = [str(column).strip().lower() for column in columns]
-        if twice := [name for name in names if plain.count(name.strip().lower()) > 1]:
-            raise ValueError(f"column {twice[0]} is there twice, capitals aside")
-        rows = [[None if row.get(name) == "" else row.get(name) for name in names] for row in rows]
-        return pd.DataFrame(rows, columns=names, dtype=object)
+        columns, rows = csv_rows(text) if format_of(path) == "csv" else json_rows(text)
+        names = chosen(columns, known)
+        rows = [[None if row.get(name) == "" else row.get(name) for name in names.values()]
+                for row in rows]
+        return pd.DataFrame(rows, columns=list(names), dtype=object)
     except (ValueError, LookupError, csv.Error) as error:
-        raise ValueError(f"{problem}{error}") from None
+        raise ValueError(f"{problem}{' '.join(str(error).split())}") from None
 
 
-def csv_rows(text, wanted):
-    """(columns, rows) of a CSV: commas, semicolons or tabs, the first with columns we want."""
+def chosen(columns, known):
+    """{our name: theirs} of the columns to read; capitals and blanks around them do not count."""
+    theirs = {}
+    for column in columns:
+        theirs.setdefault(column.strip().lower(), []).append(column)
+    for needed, welcome in known.items():
+        there = {name: theirs[name.lower()] for name in (*needed, *welcome)
+                 if name.lower() in theirs}
+        if set(needed) <= set(there):
+            if twice := [name for name, found in there.items() if len(found) > 1]:
+                raise ValueError(f"column {twice[0]} is there twice, capitals aside")
+            return {name: found[0] for name, found in there.items()}
+    raise ValueError(f"needs columns {' or '.join(map(','.join, known))}; "
+                     f"found: {', '.join(columns) or 'none'}"[:1000])
+
+
+def csv_rows(text):
+    """(columns, rows) of a CSV, by the mark that its first line has most of."""
     csv.field_size_limit(MOST_BYTES)  # a prompt may be long
-    readers = [csv.DictReader(StringIO(text.lstrip("\r\n"), None), delimiter=mark, strict=True,
-                              skipinitialspace=True) for mark in ",;\t"]
-    reader = next((one for one in readers if wanted(one.fieldnames)), readers[0])
-    return reader.fieldnames, whole_rows(reader)
-
-
-def whole_rows(reader):
-    """The rows of a CSV as mappings; ValueError at one with more fields than the header."""
-    for number, row in enumerate(reader, 1):
+    text = text.lstrip("\r\n")
+    mark = max(",;\t", key=text.partition("\n")[0].count)
+    table = csv.DictReader(StringIO(text, None), delimiter=mark, strict=True, skipinitialspace=True)
+    rows = list(table)
+    for number, row in enumerate(rows, 1):
         if any(row.get(None, ())):
             raise ValueError(f"row {number}: has more fields than the header; a text or list "
                              "with commas must stand in quotes")
-        yield row
+    return table.fieldnames, rows
 
 
-def json_rows(text, opened):
-    """(columns, rows) of JSON: a list of objects, one object, or an object a line."""
+def json_rows(text):
+    """(columns, rows) of JSON: a list of objects, or objects one after another."""
     try:
-        whole = json_of(text)
-    except RecursionError:
-        raise ValueError("cannot be read: nested too deeply") from None
-    except ValueError as error:
-        lines = enumerate(filter(str.strip, text.split("\n")), 1)
-        whole = [parsed(line, row, error) for row, line in lines]
-    records = [opened(record) for record in (whole if isinstance(whole, list) else [whole])]
-    for row, record in enumerate(records, 1):
-        if not isinstance(record, dict):
-            raise ValueError(f'row {row}: must be an object, {{"column": value, ...}}')
-    return list(dict.fromkeys(name for record in records for name in record)), records
+        decoder, blank = json.JSONDecoder(object_pairs_hook=once), re.compile(r"\s*")
+        rows, at = [], 0
+        while (at := blank.match(text, at).end()) < len(text):
+            row, at = decoder.raw_decode(text, at)
+            rows.append(row)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is no JSON: {error}") from None
+    rows = rows[0] if len(rows) == 1 and isinstance(rows[0], list) else rows
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f'row {number}: must be an object, {{"column": value, ...}}')
+    rows = list(map(with_usage, rows))
+    return list(dict.fromkeys(name for row in rows for name in row)), rows
 
 
-def parsed(line, row, error):
-    """One line of JSON; if it is the first, `error` tells what ails the whole."""
-    try:
-        return json_of(line)
-    except (ValueError, RecursionError):
-        where, what = (f"row {row}: ", line[:40]) if row > 1 else ("", error)
-        raise ValueError(f"{where}is no JSON: {what}") from None
+def with_usage(record):
+    """A record with its `usage`, in which OpenAI's servers count tokens."""
+    parts = [record]
+    for key in ("response", "body"):
+        parts += [part[key] for part in parts if isinstance(part.get(key), dict)]
+    usage = [part["usage"] for part in parts if isinstance(part.get("usage"), dict)]
+    return record | usage[0] if usage else record
 
 
 def floats(column):
     """A column as floats, NaN where there is no number (true is no 1)."""
     return pd.to_numeric(column.astype(str), errors="coerce").astype(float)
+
+
+def token_counts(column, problem):
+    """A column as whole numbers of at least 1 (servers write at least one token a
+    request); ValueError names the first row that is negative, fractional or no number."""
+    numbers = floats(column)
+    whole = (numbers >= 0) & (numbers <= MOST_TOKENS) & (numbers % 1 == 0)
+    refuse(~whole, column, problem, f"a whole number, not negative, at most {MOST_TOKENS:,}")
+    return np.maximum(1, numbers.to_numpy()).astype(int)
+
+
+def refuse(bad, column, problem, allowed):
+    """ValueError that names the first bad row of a column, its value and what is allowed."""
+    if np.any(bad):
+        row = int(np.argmax(bad))
+        given = " ".join(str(column.iloc[row]).split())[:40]  # it may be a whole prompt
+        raise ValueError(f"{problem}row {row + 1}, {column.name}={given}: must be {allowed}")

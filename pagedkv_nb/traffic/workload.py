@@ -4,13 +4,25 @@ from math import erf, pi, sin, sqrt
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ..facts import fact, facts
 from ..parameter import choice, number, positive_int, shown
-from .table import format_of
-from .trace import read_columns
+from .table import floats, format_of, read_table, token_counts
 
 ARTICLE = {"mean": 500, "std": 200, "shortest": 200, "longest": 2048}
+# Columns of prompt and output, and of arrivals if they are there, as the world writes them.
+KNOWN = {
+    ("ContextTokens", "GeneratedTokens"): ["TIMESTAMP"],  # Azure 2023 and 2024
+    ("input_length", "output_length"): ["timestamp"],  # Mooncake
+    ("num_prefill_tokens", "num_decode_tokens"): ["arrived_at"],  # Vidur
+    ("Request tokens", "Response tokens"): ["Timestamp"],  # BurstGPT
+    ("prompt_tokens", "completion_tokens"): ["arrival_s"],  # OpenAI, in `usage` too
+    ("input_tokens", "output_tokens"): ["arrival_s"],
+    ("num_prompt_tokens", "num_output_tokens"): ["arrival_s"],
+    ("input_lens", "output_lens"): ["arrival_s"],  # vLLM's benchmark results
+    ("prompt", "output"): ["arrival_s"],
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,36 @@ def read_workload(name, n, rng):
     return measured(name, n, rng)
 
 
+def read_columns(path):
+    """(prompt, output, arrival_s or None) of a trace as arrays; ValueError in one line names
+    the file, and the row (from 1, below a header) and column or what is missing."""
+    problem = f"{shown('workload', str(path))}: "
+    table = read_table(path, problem, KNOWN)
+    rows = pd.DataFrame({column: one_after_another(table[column]) for column in table})
+    if rows.empty:
+        raise ValueError(f"{problem}needs at least one row")
+    prompt, output, *times = (rows[column] for column in rows)
+    return (token_counts(prompt, problem), token_counts(output, problem),
+            arrivals(times[0]) if times else None)
+
+
+def one_after_another(column):
+    """A column; where each entry is a list of its own, all of them in turn."""
+    if not all(isinstance(entry, list) for entry in column):
+        return column
+    return pd.Series([one for entry in column for one in entry], dtype=object)
+
+
+def arrivals(column):
+    """Arrival times in seconds from the first one; None if one of them is no time."""
+    if column.name == "TIMESTAMP":  # Azure's are dates
+        dates = pd.to_datetime(column.astype(str), errors="coerce", format="ISO8601", utc=True)
+        seconds = (dates - dates.min()).dt.total_seconds().to_numpy(float)
+    else:  # Mooncake's are milliseconds
+        seconds = floats(column).to_numpy() * (1e-3 if column.name == "timestamp" else 1)
+    return seconds - seconds.min() if np.isfinite(seconds).all() else None
+
+
 def article_lengths(n, rng):
     """n lengths as the article draws them: normal(500, 200), truncated, then clipped."""
     drawn = rng.normal(ARTICLE["mean"], ARTICLE["std"], positive_int("n", n))
@@ -97,11 +139,10 @@ def measured(name, n, rng):
 
 
 def poisson_arrivals(rate_per_s, duration_s, rng):
-    """Arrival times in seconds, at that mean rate, before `duration_s`: at least one, on average
-    at most 100,000."""
+    """Arrival times in seconds at that mean rate, before `duration_s`; ValueError if none comes."""
     mean = number("rate_per_s", rate_per_s) * number("duration_s", duration_s)
     times = np.sort(rng.uniform(0, duration_s, rng.poisson(mean) if mean <= 10**5 else 0))
     if not len(times):
-        raise ValueError(f"{shown('rate_per_s', float(rate_per_s))}: must give at least one request in "
-                         f"{duration_s:g} s, and at most {10**5:,}")
+        raise ValueError(f"rate_per_s={float(rate_per_s):g}: must give at least one request in "
+                         f"{duration_s:g} s, and at most 100,000")
     return times
