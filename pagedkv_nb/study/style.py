@@ -3,8 +3,8 @@ from importlib.resources import files
 from itertools import cycle
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.scale import LogScale
 from matplotlib.text import Text
 
 matplotlib.rcdefaults()  # not the reader's own settings
@@ -19,18 +19,22 @@ INK = {"used": "#0072B2", "reserved": "#3D8FC4", "internal": "#A87400",
 REQUEST_COLOURS = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
 SYSTEM_COLOURS = {"Orca (Max)": COLOURS["naive"], "Orca (Pow2)": INK["internal"],
                   "Orca (Oracle)": INK["external"], "vLLM": COLOURS["paged"]}
+LOG2 = LogScale(None, base=2)  # for canvas(xscale=...)
 
 
-def canvas(title, height=3.2, **look):
-    """A figure with its finding as title, and its axes, set to look so."""
+def canvas(title, height=3.2, xform="", yform="", **look):
+    """A figure with its finding as title, and its axes, set to look so, numbers in such forms."""
     fig, (ax,) = panels(title, [""], height)
     ax.set(**look)
+    for axis, form in (ax.xaxis, xform), (ax.yaxis, yform):
+        if form:
+            axis.set_major_formatter(form)
     return fig, ax
 
 
 def panels(title, captions, height, stacked=False):
     """A figure with its finding as title, and axes under captions, side by side or stacked."""
-    fig = Figure(figsize=(7, height))
+    fig = Figure(figsize=(7, height), dpi=200)
     fig.suptitle(title, x=0.01, ha="left")
     shape = (len(captions), 1) if stacked else (1, len(captions))
     axes = fig.subplots(*shape, sharex=stacked, sharey=not stacked, squeeze=False).ravel()
@@ -45,20 +49,17 @@ def settle(fig):
     for text in fig.findobj(Text):
         text.set_parse_math("$" not in text.get_text())  # two dollars in a name are no formula
     fig.draw_without_rendering()
-    for title in fig.texts:  # hinting makes text wider at some resolutions, so at the PNG's
-        while (ratio := width_in_png(fig, title)) > 0.99:
+    for title in fig.texts:
+        while (ratio := title.get_window_extent().x1 / fig.bbox.width) > 0.99:
             title.set_fontsize(int(title.get_fontsize() / ratio * 9.8) / 10)
     fig.set_layout_engine("none")
     for ax in fig.axes:
         ax.set_position([round(x, 5) for x in ax.get_position().bounds])
 
 
-def width_in_png(fig, text):
-    """Where a text ends to the right in a figure's PNG, 1 is the edge."""
-    dpi, fig.dpi = fig.dpi, matplotlib.rcParams["savefig.dpi"]
-    end = text.get_window_extent(FigureCanvasAgg(fig).get_renderer()).x1 / fig.bbox.width
-    fig.dpi = dpi
-    return end
+def request_colours(names):
+    """{name: colour} of requests in alphabetical order, and of "", which is nobody."""
+    return dict(zip(sorted({*names} - {""}), cycle(REQUEST_COLOURS))) | {"": COLOURS["free"]}
 
 
 def system_colours(names):
@@ -73,13 +74,6 @@ def on(colour):
     return "white" if 0.299 * r + 0.587 * g + 0.114 * b < 0.55 else "black"
 
 
-def log2_axis(ax, values, form="{:g}".format):
-    """A base-2 x axis with the values themselves as ticks."""
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(values, [form(value) for value in values])
-    ax.minorticks_off()
-
-
 def note(ax, x, y, text, right=0, up=0, **look):
     """A text beside a place of the data, so many points to the right of it and up."""
     ax.annotate(text, (x, y), (right, up), textcoords="offset points", **look)
@@ -87,5 +81,5 @@ def note(ax, x, y, text, right=0, up=0, **look):
 
 def draw_line(ax, x, y, name, colour, **look):
     """A line with its name at its end."""
-    ax.plot(x, y, color=colour, **look)
-    note(ax, x.iloc[-1], y.iloc[-1], name, 6, va="center", color=colour, weight="bold")
+    line, = ax.plot(x, y, color=colour, **look)
+    note(ax, *line.get_xydata()[-1], name, 6, va="center", color=colour, weight="bold")

@@ -1,11 +1,8 @@
 """Drawings of page pools, of block tables, and of what stands in the pages."""
-from itertools import cycle
-
-import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from ..style import COLOURS, REQUEST_COLOURS, canvas, on, panels
+from ..style import COLOURS, REQUEST_COLOURS, canvas, on, panels, request_colours
 
 MIDDLE = {"ha": "center", "va": "center"}
 SQUARE = {"aspect": "equal", "anchor": "NW"}
@@ -17,9 +14,10 @@ def board(ax, left, right, rows, **look):
     ax.axis("off")
 
 
-def cell(ax, x, y, text, colour, width=0.92, size=8):
-    """One box of a diagram, with its text."""
-    ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, color=colour, linewidth=0))
+def cell(ax, x, y, text, colour, width=0.92, size=8, frame=None):
+    """One box of a diagram, with its text; its frame may be dashed in a colour."""
+    ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, fc=colour, ec=frame, ls="--",
+                           lw=1 if frame else 0))
     ax.text(x + 0.04 + width / 2, y + 0.48, text, size=size, color=on(colour), **MIDDLE)
 
 
@@ -61,8 +59,7 @@ def page_maps(snapshots, title):
     """For each {caption: [letter or "" for each page]} the pages in rows of 12, by letter."""
     rows = -(-max(map(len, snapshots.values())) // 12)
     fig, axes = panels(title, snapshots, 0.6 + rows * 6.7 / (12 * len(snapshots)))
-    letters = sorted({letter for pages in snapshots.values() for letter in pages if letter})
-    colours = dict(zip(letters, REQUEST_COLOURS)) | {"": COLOURS["free"]}
+    colours = request_colours(sum(snapshots.values(), []))
     for ax, pages in zip(axes, snapshots.values()):
         board(ax, 0, 12, rows, **SQUARE)
         for page, letter in enumerate(pages):
@@ -103,8 +100,7 @@ def words_in_pages(table, title):
     pages, width = table.groupby("page", sort=False), table["slot"].max() + 1
     fig, ax = canvas(title, 0.5 + 0.36 * len(pages))
     board(ax, -1.6, width + 2.6, len(pages))
-    names = sorted({name for holds in table["holds"] for name in holds.split()})
-    colours = dict(zip(names, REQUEST_COLOURS))
+    colours = request_colours(" ".join(table["holds"]).split())
     for y, (page, slots) in enumerate(pages):
         before(ax, -0.2, y, f"page {page}")
         colour = colours.get(slots["holds"].iloc[0], COLOURS["shared"])
@@ -127,46 +123,31 @@ def tell_holder(ax, x, y, slots, colour):
                 color=COLOURS["faint"], **beside)
 
 
-class Diary:
-    """What a live pool's pages are, noted when asked: a row for each page and step."""
-
-    def __init__(self, pool):
-        """Nothing noted."""
-        self.pool, self.rows, self.texts = pool, [], {}
-
-    def note(self, step, live, text=""):
-        """Note every page after a step, an idle one with its place in the queue; the requests
-        in `live` have names. The newest one holds `text`, one letter a token."""
-        place = {page: i for i, page in enumerate(self.pool._idle, 1)}
-        holders = {page: request.name for request in live for page in request.block_table}
-        size = self.pool.page_size
-        if text:
-            for block, page in enumerate(live[-1].block_table):
-                self.texts[page] = text[block * size:(block + 1) * size]
-        for page in range(self.pool.total_pages):
-            state = "used" if page in holders else "idle" if page in place else "free"
-            shown = "" if state == "free" else self.texts[page]
-            self.rows.append((step, page, state, holders.get(page, ""), shown, place.get(page, "")))
-
-    @property
-    def table(self):
-        """All rows, as a DataFrame."""
-        return pd.DataFrame(self.rows, columns="step page state request holds queue".split())
+def pages_now(pool, step, live, words):
+    """A row for each page of a live pool after a step: the request in `live` that has it, its
+    `words` {page: text} if it still holds some, and the place of an idle one in the queue."""
+    place = {page: i for i, page in enumerate(pool._idle, 1)}
+    names = {page: request.name for request in live for page in request.block_table}
+    kept, pages = names | place, range(pool.total_pages)
+    return pd.DataFrame({
+        "step": step, "page": pages,
+        "request": [names.get(page, "") for page in pages],
+        "holds": [words[page] if page in kept else "" for page in pages],
+        "queue": [place.get(page, "") for page in pages]})
 
 
 def pages_through_time(table, title):
     """A column for each `step`, a row for each `page`, with what it holds; pages in use have
     their request's colour, idle ones a frame and their place in the `queue`."""
+    steps, n_pages = table.groupby("step", sort=False), table["page"].nunique()
     fig, ax = canvas(title, 2.9)
-    steps, pages = list(dict.fromkeys(table["step"])), sorted(set(table["page"]))
-    board(ax, -0.75, len(steps), len(pages) + 0.75)
-    requests = sorted(set(table["request"]) - {""})
-    colours = dict(zip(requests, cycle(REQUEST_COLOURS))) | {"": COLOURS["free"]}
-    for page in pages:
+    board(ax, -0.75, len(steps), n_pages + 0.75)
+    colours = request_colours(table["request"])
+    for page in range(n_pages):
         before(ax, -0.1, page, f"page {page}", 10)
-    for x, step in enumerate(steps):
-        ax.text(x + 0.5, len(pages) + 0.4, step, size=8.5, color=COLOURS["faint"], **MIDDLE)
-        for row in table[table["step"] == step].itertuples():
+    for x, (step, pages) in enumerate(steps):
+        ax.text(x + 0.5, n_pages + 0.4, step, size=8.5, color=COLOURS["faint"], **MIDDLE)
+        for row in pages.itertuples():
             draw_page(ax, x, row, colours[row.request])
     return fig
 
@@ -174,15 +155,9 @@ def pages_through_time(table, title):
 def draw_page(ax, x, row, colour):
     """One page at one step; a dashed frame says that it is idle."""
     text = f"{row.request}: {row.holds}" if row.request else row.holds
-    cell(ax, x, row.page, text, "white" if row.state == "idle" else colour)
-    if row.state == "idle":
-        ax.add_patch(Rectangle((x + 0.04, row.page + 0.06), 0.92, 0.88, fill=False, ls="--",
-                               edgecolor=COLOURS["faint"]))
-        ax.text(x + 0.11, row.page + 0.15, row.queue, ha="left", va="top", size=7.5,
-                weight="bold", color=COLOURS["paged"])
-
-
-def cache_sizes(least, most):
-    """Cache sizes from `least` to `most` pages, 24 to a factor of ten."""
-    steps = int(24 * np.log10(max(most / least, 1))) + 2
-    return np.unique(np.geomspace(least, max(most, least), steps).astype(int))
+    if row.queue:
+        cell(ax, x, row.page, text, "white", frame=COLOURS["faint"])
+        ax.text(x + 0.11, row.page + 0.15, row.queue, va="top", size=7.5, weight="bold",
+                color=COLOURS["paged"])
+    else:
+        cell(ax, x, row.page, text, colour)

@@ -1,7 +1,8 @@
 """One quantity over another, as lines and dots."""
 import numpy as np
+from matplotlib.ticker import EngFormatter
 
-from ..style import (COLOURS, INK, REQUEST_COLOURS, canvas, draw_line, log2_axis, note, panels,
+from ..style import (COLOURS, INK, LOG2, REQUEST_COLOURS, canvas, draw_line, note, panels,
                      system_colours)
 
 ERAS = {"V0": "^", "V1 to 0.19": "o", "V1 from 0.20": "s"}  # engines of `measured_servers`
@@ -11,72 +12,66 @@ KINDS = {"16 bits": COLOURS["used"], "quantised": INK["internal"],
 
 def cache_vs_context(curves, budget_gib, beside, title):
     """`memory_gib` against `context_tokens` for each `model`, and what is left beside one."""
-    fig, ax = canvas(title, 3.6, xlabel="context length (tokens)",
-                     ylabel="KV cache of one sequence (GiB)")
+    fig, ax = canvas(title, 3.6, lambda n, _: f"{n / 1024:g}k", "{x:g}", xscale=LOG2, yscale=LOG2,
+                     xlabel="context length (tokens)", ylabel="KV cache of one sequence (GiB)",
+                     xticks=2 ** np.arange(10, 18))
     draw_models(ax, curves)
     ax.axhline(budget_gib, color=COLOURS["text"], lw=1, ls="--")
     ax.text(1024, budget_gib * 1.12, f"left beside {beside}: {budget_gib:.1f} GiB")
-    log2_axis(ax, 2 ** np.arange(10, 18), lambda n: f"{n // 1024}k")
-    ax.set_yscale("log", base=2)
-    ax.yaxis.set_major_formatter("{x:g}")
     return fig
 
 
 def draw_models(ax, curves):
-    """A line for each model, with its name above one that ends early, else apart to the right."""
+    """A line for each model, with its name at its end, those to the far right set apart."""
     label_y = 0
     by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
     for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
-        line = curve["context_tokens"], curve["memory_gib"]
-        ax.plot(*line, "o-", color=colour, ms=4, markevery=[-1])
-        x, y = (values.iloc[-1] for values in line)
+        look = {"color": colour, "weight": "bold"}
+        ax.plot(curve["context_tokens"], curve["memory_gib"], color=colour)
+        x, y = curve[["context_tokens", "memory_gib"]].iloc[-1]
         if x < curves["context_tokens"].max():
-            note(ax, x, y, model, 0, 6, ha="center")
+            note(ax, x, y, model, -12, 6, ha="center", **look)
         else:
             label_y = max(y, 1.6 * label_y)
-            ax.annotate(model, (x, y), (x * 1.25, label_y), va="center",
-                        arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8})
+            note(ax, x, label_y, model, 6, va="center", **look)
 
 
 def waste_vs_page_size(table, title):
     """`waste_tokens` against `page_size`, both log2: dots on the line `expected_tokens`."""
-    fig, ax = canvas(title, xlabel="page size (tokens)", ylabel="slots wasted per request")
     size, expected, waste = table["page_size"], table["expected_tokens"], table["waste_tokens"]
+    fig, ax = canvas(title, 3.2, "{x:g}", "{x:g}", xscale=LOG2, yscale=LOG2, xticks=size,
+                     xlabel="page size (tokens)", ylabel="slots wasted per request")
     draw_line(ax, size, expected, "(page size − 1) / 2", INK["internal"])
     ax.plot(size, waste, "o", color=COLOURS["text"])
     for x, y in zip(size, waste):
         note(ax, x, y, f"{y:.1f}", -7, 4, ha="right")
-    log2_axis(ax, size)
     ax.set_xlim(left=1.3)
-    ax.set_yscale("log", base=2)
-    ax.yaxis.set_major_formatter("{x:g}")
     return fig
 
 
-def pages_vs_requests(table, title):
-    """`pages_alone` and `pages_shared` against `requests`."""
-    fig, ax = canvas(title, xlabel="requests with the same prompt", ylabel="pages in use",
-                     xlim=(0, table["requests"].max()))
-    for kind, colour in (("alone", COLOURS["paged"]), ("shared", COLOURS["shared"])):
-        draw_line(ax, table["requests"], table[f"pages_{kind}"], f"paged, {kind}", colour)
+def named_lines(table, title, yform="", **look):
+    """Each column of a table against its index, with its name at its end."""
+    fig, ax = canvas(title, 2.8, yform=yform, xlim=(0, table.index.max()), **look)
+    colours = dict(zip(table, REQUEST_COLOURS)) | COLOURS  # "shared" has its own
+    for name, values in table.items():
+        values = values.dropna()
+        draw_line(ax, values.index, values, name, colours[name])
     ax.set_ylim(bottom=0)
     return fig
 
 
 def utilisation_vs_batch(table, spread, title):
     """Dots of `table` on the `spread` over seeds, naive and paged: low, high, expected."""
-    fig, ax = canvas(title, 3.4, xlabel="batch size (requests)", ylabel="utilisation",
-                     ylim=(0, 1.02))
     spread = spread.sort_values("batch_size")
     batch = spread["batch_size"]
+    fig, ax = canvas(title, 3.4, "{x:g}", "{x:.0%}", xscale=LOG2, xticks=batch, ylim=(0, 1.02),
+                     xlabel="batch size (requests)", ylabel="utilisation")
     for name in ("naive", "paged"):
         colour, level = COLOURS[name], spread[f"{name}_expected"]
         low, high = spread[f"{name}_low"], spread[f"{name}_high"]
         ax.fill_between(batch, low, high, color=colour, alpha=0.2, lw=0)
         draw_line(ax, batch, level, f"{name}\n{level.iloc[-1]:.1%}", colour, lw=1, ls="--")
         ax.plot(table["batch_size"], table[f"{name}_utilisation"], "o", color=colour)
-    log2_axis(ax, batch)
-    ax.yaxis.set_major_formatter("{x:.0%}")
     return fig
 
 
@@ -84,10 +79,8 @@ def hit_rates(table, marks, title):
     """`hit_rate` against `cache_tokens` for each `trace`: a line ours, circles the paper's,
     dots what a pool found. `marks` are {cache tokens: label} of vertical lines."""
     top = table["hit_rate"].max() * 1.22 + 0.01
-    fig, ax = canvas(title, 3.6, xlabel="cache size (tokens)", ylabel="pages found again",
-                     xscale="log", ylim=(0, top))
-    ax.xaxis.set_major_formatter(lambda n, _: f"{n / 1e6:g} M" if n >= 1e6 else f"{n / 1e3:g} k")
-    ax.yaxis.set_major_formatter("{x:.0%}")
+    fig, ax = canvas(title, 3.6, EngFormatter(), "{x:.0%}", xscale="log", ylim=(0, top),
+                     xlabel="cache size (tokens)", ylabel="pages found again")
     for (trace, rows), colour in zip(table.groupby("trace", sort=False), REQUEST_COLOURS):
         for source, form in (("LRU", "-"), ("paper", "o"), ("pool", "o")):
             part, inside = rows[rows["source"] == source], "none" if source == "paper" else colour
@@ -103,16 +96,14 @@ def hit_rates(table, marks, title):
 def return_times_chart(curve, pools, title):
     """The `share` of pages asked that return within `seconds`, as a line; for each of
     `pools` its `hit_rate` at the `life_s` of an idle page, with its `label`."""
-    fig, ax = canvas(title, 3.4, xlabel="seconds since the page's last use", xscale="log",
-                     ylabel="share of pages asked for")
+    fig, ax = canvas(title, 3.4, "{x:,.0f}", "{x:.0%}", xscale="log",
+                     xlabel="seconds since the page's last use", ylabel="share of pages asked for")
     draw_line(ax, curve["seconds"], curve["share"], "returned\nsooner", COLOURS["naive"])
     ax.plot(pools["life_s"], pools["hit_rate"], "o", color=COLOURS["paged"], ms=7)
     for row in pools.itertuples():
         note(ax, row.life_s, row.hit_rate, row.label, 8, -4, va="top", color=COLOURS["paged"])
     ax.set_xlim(right=curve["seconds"].iloc[-1] * 2)
     ax.set_ylim(0, max(0.01, curve["share"].max() * 1.15))
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.yaxis.set_major_formatter("{x:.0%}")
     return fig
 
 
@@ -140,8 +131,9 @@ def worth_of_memory(table, title):
     """`throughput_gain` against `requests_gain` of each `deployment`, both log2: on the diagonal
     a fuller memory is worth all it holds."""
     most = 1.3 * table[["requests_gain", "throughput_gain"]].max(axis=None)
-    fig, ax = canvas(title, 3.6, xlabel="requests at once, pages / maximum reserved",
-                     xlim=(0.9, most * 2.6), ylabel="requests/s, likewise", ylim=(0.85, most))
+    fig, ax = canvas(title, 3.6, "{x:g}×", "{x:g}×", xscale=LOG2, yscale=LOG2,
+                     xlabel="requests at once, pages / maximum reserved", xlim=(0.9, most * 2.6),
+                     ylabel="requests/s, likewise", ylim=(0.85, most))
     ax.plot([1, most], [1, most], color=COLOURS["faint"], lw=1, ls="--")
     note(ax, most / 2.2, most / 2.2, "as much faster\nas fuller", -10, 2, ha="right", size=8.5,
          color=COLOURS["faint"])
@@ -151,19 +143,6 @@ def worth_of_memory(table, title):
         ax.plot(x, y, "o", ms=7)
         note(ax, x, y, row.deployment, 11, 4 if y < 1.2 * below else -6, size=8.5)
         below = y
-    ax.loglog(base=2)
-    ax.xaxis.set_major_formatter("{x:g}×")
-    ax.yaxis.set_major_formatter("{x:g}×")
-    return fig
-
-
-def shared_pages(table, title):
-    """`saved` (0..1) against `step` for each `kind`: blocks that need no page of their own."""
-    fig, ax = canvas(title, 2.8, ylim=(0, 1), xlim=(0, table["step"].max()),
-                     xlabel="tokens written", ylabel="blocks without a page")
-    for (kind, rows), colour in zip(table.groupby("kind", sort=False), REQUEST_COLOURS):
-        draw_line(ax, rows["step"], rows["saved"], kind, colour)
-    ax.yaxis.set_major_formatter("{x:.0%}")
     return fig
 
 
@@ -180,10 +159,9 @@ def measured_servers(table, labels, title):
     left.yaxis.set_major_formatter("{x:.0%}")
     for i, (kind, colour) in enumerate(KINDS.items()):  # the key, where each panel is empty
         right.text(0.03, 0.47 - 0.08 * i, kind, color=colour, transform=right.transAxes)
-    for i, (era, marker) in enumerate(ERAS.items()):
-        y, where = 0.06 + 0.08 * i, {"transform": left.transAxes}
-        left.plot(0.06, y, marker, color=COLOURS["faint"], mew=0, **where)
-        left.text(0.1, y, era, va="center", **where)
+    for era, marker in ERAS.items():
+        left.plot([], [], marker, color=COLOURS["faint"], mew=0, label=era)
+    left.legend(loc="lower left", frameon=False)
     return fig
 
 
