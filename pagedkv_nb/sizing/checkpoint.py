@@ -22,7 +22,8 @@ def read_config(path):
     file = file / "config.json" if isdir(file) else file
     config = text_part(path, read_object(path, file))
     called = file.resolve().parent.name if file.name == "config.json" else file.stem
-    shape, counted = model_shape(config), counted_bytes(path, file)
+    shape = model_shape(config)
+    counted = counted_bytes(file.with_name("model.safetensors.index.json"))
     return {"name": called, "family": config.get("model_type", ""), **shape,
             **image_tower(config)[1], **told_weights(config, shape, file, called), **counted}
 
@@ -80,14 +81,12 @@ def text_part(path, config):
     return Fields(path, config)
 
 
-def counted_bytes(path, file):
+def counted_bytes(index):
     """Bytes of the weights by the index of their files, as fields of a `Model`; {} without one."""
-    index = file.with_name("model.safetensors.index.json")
     if not index.exists():
         return {}
-    told = read_object(index, index).get("metadata")
-    total = told.get("total_size") if isinstance(told, dict) else None
-    if type(total) not in (int, float) or not 0 < total < 2**60:
-        raise ValueError(f"{shown('model', path)}: {index.name}: its metadata.total_size "
-                         "must be a number of bytes")
+    told = Fields(index, Fields(index, read_object(index, index)).part("metadata"))
+    total = told.get("total_size")
+    sound = type(total) in (int, float) and 0 < total < 2**60
+    told.need(sound, "total_size", "must be a number of bytes")
     return {"checkpoint_bytes": int(total), "unknown_weights": ""}

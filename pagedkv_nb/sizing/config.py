@@ -88,7 +88,6 @@ def family(config):
             config.need(row["field"] != "no_cache", "model_type", row["source"])
             said = found.setdefault(row["field"], row["value"]) >= 0 or row["field"] in config.named
             config.need(said, row["field"], f"must be said: {row['source']}")
-    config.need(not config.yes("is_encoder_decoder"), "is_encoder_decoder", "is not understood")
     return found
 
 
@@ -98,8 +97,7 @@ def read_blocks(config):
     sound = all(isinstance(block, dict) and isinstance(block.get(part), dict)
                 for block in blocks for part in ("attention", "ffn"))
     config.need(sound, "block_configs", "must have attention and ffn for each layer")
-    q_heads = config.whole("q_heads")
-    kept = [block["attention"] for block in blocks]
+    q_heads, kept = config.whole("q_heads"), [block["attention"] for block in blocks]
     unclear = {name for said in kept for name in said if said[name]} - {"no_op", "n_heads_in_group"}
     config.need(not unclear, "block_configs", f"{', '.join(sorted(unclear))} is not understood")
     sizes = [said["n_heads_in_group"] for said in kept if said.get("n_heads_in_group")]

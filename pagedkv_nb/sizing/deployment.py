@@ -39,15 +39,15 @@ class Deployment:
 
     def check_that_some_is_left(self):
         """ValueError if the weights are not known, or do not leave room for one token."""
-        name, weights, have = self.model.name, self.weight_bytes, self.offered_bytes
+        name, weights, left = self.model.name, self.weight_bytes, self.kv_budget_bytes
         if not weights:
             why = self.model.unknown_weights or "its weights are not known"
             raise ValueError(f"model={name!r}: {why}; name another model or set weights_gib")
-        if weights >= have:
+        if left <= 0:
             raise ValueError(
                 f"model={name!r}: its weights take {weights / GIB:.1f} GiB, {self.n_gpus} x "
-                f"{self.gpu} with usable={self.share:.3g} has {max(have, 0) / GIB:.1f} GiB for "
-                "weights and cache: it needs more GPUs, or larger ones")
+                f"{self.gpu} with usable={self.share:.3g} has {max(weights + left, 0) / GIB:.1f} "
+                "GiB for weights and cache: it needs more GPUs, or larger ones")
 
     @cached_property
     def parts(self):
@@ -95,9 +95,10 @@ class Deployment:
     def weight_bytes(self):
         """Bytes of the weights, parts that every GPU holds counted for each; 0: not known."""
         model = self.model
-        known = model.checkpoint_bytes or (not model.unknown_weights) * model.params_billion * 2e9
-        copies = bool(known) * (self.n_gpus - 1) * model.copied_bytes
-        return int(self.weights_gib * GIB or known + copies)
+        if self.weights_gib or model.checkpoint_bytes:
+            copies = (self.n_gpus - 1) * model.copied_bytes
+            return int(self.weights_gib * GIB or model.checkpoint_bytes + copies)
+        return 0 if model.unknown_weights else int(model.params_billion * 2e9)
 
     @property
     def overheads(self):
@@ -113,14 +114,10 @@ class Deployment:
                 "outside PyTorch": int(n * GIB * (several if n > 1 else engine.one_gpu_gib))}
 
     @property
-    def offered_bytes(self):
-        """Bytes for weights and KV cache."""
-        return int(self.reported_bytes * self.share) - sum(self.overheads.values())
-
-    @property
     def kv_budget_bytes(self):
         """Bytes left for the KV cache."""
-        return self.offered_bytes - self.weight_bytes
+        overheads = sum(self.overheads.values())
+        return int(self.reported_bytes * self.share) - overheads - self.weight_bytes
 
     def layout(self, dtype="auto"):
         """How the engine cuts one GPU's cache into pages."""

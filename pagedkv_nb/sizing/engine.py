@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from ..facts import fact, facts
 from .model import GIB
 
-STAND_IN = {"vocab": 128256, "hidden": 4096, "intermediate": 14336}  # Llama-3.1-8B
+VOCAB, HIDDEN, INTERMEDIATE = 128256, 4096, 14336  # of Llama-3.1-8B, where one is not known
 
 
 class Engine(SimpleNamespace):
@@ -30,12 +30,10 @@ class Engine(SimpleNamespace):
         """The batch of the start-up's profiling run: (requests, tokens). A GB10 does not tell
         how much memory it has, and an A100 counts as small for newer versions."""
         small = "GB10" in gpu or self.a100_counts_small and "A100" in gpu
-        if small or card_gib < self.large_from_gib:
-            requests, tokens = self.small_max_num_seqs, self.small_max_num_batched_tokens
-        elif card_gib < self.huge_from_gib:
-            requests, tokens = self.large_max_num_seqs, self.large_max_num_batched_tokens
-        else:
-            requests, tokens = self.huge_max_num_seqs, self.huge_max_num_batched_tokens
+        size = ("small" if small or card_gib < self.large_from_gib else
+                "large" if card_gib < self.huge_from_gib else "huge")
+        requests = getattr(self, f"{size}_max_num_seqs")
+        tokens = getattr(self, f"{size}_max_num_batched_tokens")
         if self.generation == "V0" and not self.in_chunks(gpu, longest):
             tokens = max(tokens, longest)
         return requests, tokens
@@ -49,7 +47,7 @@ class Engine(SimpleNamespace):
         if self.generation == "SGLang":
             return 0
         requests, tokens = load
-        sampled = 0 if in_chunks else requests * known_sizes(model)["vocab"] * self.logits_bytes
+        sampled = 0 if in_chunks else requests * (model.vocab or VOCAB) * self.logits_bytes
         images = model.image_token_bytes * max(tokens, model.image_tokens)
         return self.base_gib * GIB + max(sampled, images, prefill_bytes(model, tokens, n_gpus))
 
@@ -65,14 +63,8 @@ class Engine(SimpleNamespace):
         return (0.05 + 0.025 * (model.layers + model.stateless_layers) * captured / 86) * GIB
 
 
-def known_sizes(model):
-    """Vocabulary, hidden and intermediate size, each of Llama-3.1-8B if not known."""
-    return {name: getattr(model, name) or other for name, other in STAND_IN.items()}
-
-
 def prefill_bytes(model, tokens, n_gpus):
     """Bytes a GPU of the activations of one prefill; each expert of a token has its own."""
-    _, hidden, intermediate = known_sizes(model).values()
-    inner = model.expert_inner / n_gpus
+    hidden, inner = model.hidden or HIDDEN, model.expert_inner / n_gpus
     experts = 2 * model.experts_per_token * (max(2 * inner, hidden) + inner)
-    return tokens * (6 * hidden + (experts or 6 * intermediate / n_gpus))
+    return tokens * (6 * hidden + (experts or 6 * (model.intermediate or INTERMEDIATE) / n_gpus))

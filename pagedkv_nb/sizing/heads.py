@@ -2,7 +2,7 @@
 from ..paging import pages_for
 
 # Fields that size a state: heads, their dimension, that of keys, groups of keys, a convolution.
-STATES = [
+STATE_FIELDS = [
     ("mamba", ("mamba_num_heads", "mamba_head_dim", "ssm_state_size", "n_groups", "conv_kernel")),
     ("linear", ("linear_num_value_heads", "linear_value_head_dim", "linear_key_head_dim",
                 "linear_num_key_heads", "linear_conv_kernel_dim")),
@@ -42,9 +42,10 @@ def full_heads(config, kv, dim, n_local):
 def state_sizes(config):
     """Sizes of a layer with a state (in fp32, the inputs of its convolution in 16 bits), and its
     bytes for a sequence; {} if they are not told."""
-    kind, fields = next((row for row in STATES if row[1][0] in config), ("", ()))
-    if not kind:
+    told = [row for row in STATE_FIELDS if row[1][0] in config]
+    if not told:
         return {}
+    kind, fields = told[0]
     heads, dim, keys = map(config.whole, fields[:3])
     groups = config.whole(fields[3], 1 if kind == "mamba" else None)
     inputs = heads * dim + 2 * groups * keys

@@ -10,7 +10,6 @@ from pagedkv_nb.evidence.startups import cache_dtype, deployed, logged_servers, 
 from pagedkv_nb.facts import fact, facts
 from pagedkv_nb.sizing import GIB, Deployment, Engine, Model, budget, remarks, report
 from pagedkv_nb.sizing.__main__ import main
-from pagedkv_nb.sizing.engine import known_sizes
 
 SERVERS = logged_servers()
 
@@ -73,7 +72,6 @@ def test_the_lines_add_up_to_the_label(gpu, n_gpus, usable, engine):
         listed = fact("gpus", "gpu", gpu)["memory_bytes"]
         assert sum(lines.values()) >= n_gpus * listed
         assert min(lines.values()) >= 0 and lines["KV cache"] == d.kv_budget_bytes
-        assert d.offered_bytes == d.weight_bytes + d.kv_budget_bytes
         assert d.token_slots() + 16 * n_gpus >= d.sequences(100) * 100 or d.model.local_layers
 
 
@@ -155,7 +153,6 @@ def test_what_an_engine_profiles_by_hand():
     """1,024 requests of a stand-in vocabulary; 256 on cards below 70 GiB, however many; V0 no
     more tokens than the model takes; nothing beside an overhead of one's own."""
     bare = Deployment(Model.named("32x32x128"), "A100-80GB", weights_gib=12.0)
-    assert list(known_sizes(bare.model).values()) == [128256, 4096, 14336]
     assert bare.overheads["activations"] == int(0.1 * GIB + 256 * 128256 * 30)  # an A100 counts as small
     large = Deployment(Model.named("32x32x128"), "H100-80GB", weights_gib=12.0)
     assert large.overheads["activations"] == int(0.1 * GIB + 1024 * 128256 * 30)
