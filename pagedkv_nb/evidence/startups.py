@@ -53,7 +53,7 @@ def predictions(servers, weights=True):
         low, high = d.token_range(dtype)
         found.append({
             "server": row["id"], "model": row["model"], "gpu": row["gpu"],
-            "n_gpus": int(row["n_gpus"]), "engine": row["engine"], "era": era(d.parts[0]),
+            "n_gpus": int(row["n_gpus"]), "engine": row["engine"], "era": era(d.rules),
             "weights": row["scheme"] or "16 bits", "kind": kind(d, row["scheme"]),
             "logged_tokens": int(row["kv_tokens"]), "predicted_tokens": d.token_slots(dtype),
             "least_tokens": low, "most_tokens": high,

@@ -1,21 +1,11 @@
 """The command `python -m pagedkv_nb.sizing MODEL --gpu NAME`."""
 import argparse
 import sys
+from dataclasses import fields
 
 from ..facts import facts
 from ..parameter import positive_int
 from . import Deployment, Model, report
-
-OPTIONS = [("n-gpus", int, 1, "GPUs that share the model (1)"),
-           ("memory-gib", float, 0.0, "what a card that is not listed reports"),
-           ("dtype", str, "auto", "of K and V: fp32, fp16, bf16, fp8; auto: the checkpoint's"),
-           ("tokens", int, 0, "of a sequence (8192, or the model's longest)"),
-           ("weights-gib", float, 0.0, "of the weights; 0: from the checkpoint (0)"),
-           ("usable", float, None, "share of the memory the server may take (the engine's)"),
-           ("engine", str, "vllm-0.33", "a name of engines.csv (vllm-0.33)"),
-           ("overhead-gib", float, None, "a GPU, instead of what the engine takes"),
-           *((name, int, 0, "0: the engine's own default") for name in (
-               "max-model-len", "max-num-seqs", "max-num-batched-tokens"))]
 
 
 def arguments(words):
@@ -28,8 +18,14 @@ def arguments(words):
     parser.add_argument("--gpu", help="a name of gpus.csv, or any with --memory-gib")
     parser.add_argument("--list", action="store_true", dest="listed",
                         help="print the names that are known")
-    for name, kind, default, meaning in OPTIONS:
-        parser.add_argument(f"--{name}", type=kind, default=default, help=meaning)
+    parser.add_argument("--dtype", default="auto", help="of K and V: fp32, fp16, bf16, fp8; auto: "
+                        "the checkpoint's")
+    parser.add_argument("--tokens", type=int, default=0, help="of a sequence (8192, or the "
+                        "model's longest)")
+    for field in fields(Deployment)[2:]:
+        kind = float if field.type == float | None else field.type
+        parser.add_argument("--" + field.name.replace("_", "-"), type=kind, default=field.default,
+                            help=field.metadata["meaning"])
     parser.error = refuse
     return vars(parser.parse_args(words))
 

@@ -13,7 +13,7 @@ from .weights import image_tower, weight_fields, weight_parts
 
 NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 INHERITED = ("quantization_config", "tie_word_embeddings", "is_encoder_decoder", "vision_config")
-BROKEN = ArithmeticError, AttributeError, LookupError, TypeError, re.error  # of damaged fields
+DAMAGED = ArithmeticError, AttributeError, LookupError, TypeError, ValueError, re.error
 
 
 def read_config(path):
@@ -40,10 +40,9 @@ def told_weights(config, shape, file, called):
             raise ValueError("quantization_config: missing, but the name says "
                              f"{said_scheme(called)}: put hf_quant_config.json beside config.json")
         return told | weight_fields(config, shape, parts, scheme_of(config, quantisation))
-    except (ValueError, *BROKEN) as error:
-        broken = "" if isinstance(error, ValueError) else "its fields of weights are damaged: "
+    except DAMAGED as error:
         why = str(error).removeprefix(f"{shown('model', config.path)}: ")
-        return told | {"unknown_weights": broken + why[:200]}
+        return told | {"unknown_weights": f"its weights are not understood: {why[:200]}"}
 
 
 def told_quantisation(config, file):

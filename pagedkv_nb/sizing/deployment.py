@@ -1,41 +1,77 @@
-"""What GPUs have left for the KV cache beside a model."""
-from dataclasses import dataclass
-from functools import cached_property
+"""What GPUs have left for the KV cache beside a model, line by line and as text."""
+from dataclasses import dataclass, field
 
 from ..facts import fact
 from ..parameter import number, positive_int
 from .engine import Engine
-from .model import GIB, Model
+from .model import GIB, KIB, Model
 from .pages import Layout
 
 
-@dataclass(frozen=True)
+def option(default, meaning):
+    """A field of a deployment, and what `python -m pagedkv_nb.sizing --help` says of it."""
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass
 class Deployment:
     """A model on equal GPUs and the KV cache that is left; all sizes are over all GPUs. 0 and
-    None stand for what the engine, the checkpoint or the table of cards says."""
+    None stand for what the engine, the checkpoint or the table of cards says. Worked out: what
+    the engine does (`rules`, `load`), tokens of the `longest` request, `card_gib` a server sees
+    of a GPU, its `share` of them; `reported_bytes`, `weight_bytes`, `overheads` {what: bytes},
+    `kv_budget_bytes`."""
 
     model: Model
     gpu: str
-    n_gpus: int = 1
-    weights_gib: float = 0.0  # 0: what the checkpoint, or the parameters at 2 bytes, give
-    usable: float | None = None  # share of the reported memory (vLLM's gpu_memory_utilization)
-    engine: str = "vllm-0.33"
-    overhead_gib: float | None = None  # a GPU: activations, CUDA graphs, outside PyTorch
-    max_model_len: int = 0
-    max_num_seqs: int = 0
-    max_num_batched_tokens: int = 0
-    memory_gib: float = 0.0  # what a card reports that is not in gpus.csv
+    n_gpus: int = option(1, "GPUs that share the model")
+    weights_gib: float = option(0.0, "0: what the checkpoint, or parameters at 2 bytes, give")
+    usable: float | None = option(None, "share of the memory it reports (gpu_memory_utilization)")
+    engine: str = option("vllm-0.33", "a name of engines.csv")
+    overhead_gib: float | None = option(None, "a GPU: activations, CUDA graphs, outside PyTorch")
+    max_model_len: int = option(0, "0: the model's")
+    max_num_seqs: int = option(0, "0: the engine's")
+    max_num_batched_tokens: int = option(0, "0: the engine's")
+    memory_gib: float = option(0.0, "what a card that is not listed reports")
 
     def __post_init__(self):
-        """Check every field, and that something is left."""
+        """Check the fields and work the budget out, from the card to what is left."""
+        self.check_fields()
+        rules, n = Engine.named(self.engine), self.n_gpus
+        self.rules, self.longest = rules, self.max_model_len or self.model.max_context or 8192
+        self.listed_gib, reported = self.memory_of_card()
+        self.is_logged = reported > 0
+        self.card_gib = reported if self.is_logged else 0.989 * self.listed_gib
+        self.reported_bytes = int(n * self.card_gib * GIB)
+        default = rules.usable(self.card_gib, n)
+        self.share = default if self.usable is None else self.usable
+        requests, tokens = rules.load(self.gpu, self.card_gib, self.longest)
+        requests = self.max_num_seqs or requests
+        self.load = requests, self.max_num_batched_tokens or min(tokens, requests * self.longest)
+        self.weight_bytes = int(self.weights_gib * GIB or self.model.weight_bytes_on(n))
+        self.overheads = rules.overheads(self)
+        beside = self.weight_bytes + sum(self.overheads.values())
+        self.kv_budget_bytes = int(self.reported_bytes * self.share) - beside
+        self.check_that_some_is_left()
+
+    def check_fields(self):
+        """ValueError by the first field that is out of its range."""
         positive_int("n_gpus", self.n_gpus, most=1024)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens"):
             positive_int(name, getattr(self, name), least=0, most=10**9)
-        number("weights_gib", self.weights_gib, most=2**30)
-        number("memory_gib", self.memory_gib, most=2**30)
-        number("usable", 0.0 if self.usable is None else self.usable, most=1)
-        number("overhead_gib", 0.0 if self.overhead_gib is None else self.overhead_gib, most=2**30)
-        self.check_that_some_is_left()
+        for name, most in (("weights_gib", 2**30), ("memory_gib", 2**30), ("usable", 1),
+                           ("overhead_gib", 2**30)):
+            value = getattr(self, name)
+            number(name, 0.0 if value is None else value, most=most)
+
+    def memory_of_card(self):
+        """(GiB of one GPU by its label, GiB that servers logged of it or nan)."""
+        if self.memory_gib:
+            return self.memory_gib, self.memory_gib
+        try:
+            row = fact("gpus", "gpu", self.gpu)
+        except ValueError as error:
+            raise ValueError(f"{error}; or tell its memory_gib") from None
+        return row["memory_bytes"] / GIB, row["reported_gib"]
 
     def check_that_some_is_left(self):
         """ValueError if the weights are not known, or do not leave room for one token."""
@@ -49,80 +85,9 @@ class Deployment:
                 f"{self.gpu} with usable={self.share:.3g} has {max(weights + left, 0) / GIB:.1f} "
                 "GiB for weights and cache: it needs more GPUs, or larger ones")
 
-    @cached_property
-    def parts(self):
-        """The engine and what it profiles at start-up: (requests, tokens)."""
-        engine = Engine.named(self.engine)
-        requests, tokens = engine.load(self.gpu, self.card_gib, self.longest)
-        requests = self.max_num_seqs or requests
-        tokens = self.max_num_batched_tokens or min(tokens, requests * self.longest)
-        return engine, (requests, tokens)
-
-    @property
-    def longest(self):
-        """Tokens of the longest request the server takes; 8,192 where a model does not tell."""
-        return self.max_model_len or self.model.max_context or 8192
-
-    @property
-    def card(self):
-        """(GiB of one GPU by its label, GiB a server sees or nan); ValueError if not known."""
-        if self.memory_gib:
-            return self.memory_gib, self.memory_gib
-        try:
-            row = fact("gpus", "gpu", self.gpu)
-        except ValueError as error:
-            raise ValueError(f"{error}; or tell its memory_gib") from None
-        return row["memory_bytes"] / GIB, row["reported_gib"]
-
-    @property
-    def card_gib(self):
-        """GiB of one GPU as a server sees them; 98.9 %, as 80 GB cards do, where no log tells."""
-        listed, reported = self.card
-        return reported if reported > 0 else 0.989 * listed
-
-    @property
-    def reported_bytes(self):
-        """Bytes of all GPUs as a server sees them."""
-        return int(self.n_gpus * self.card_gib * GIB)
-
-    @property
-    def share(self):
-        """The share of the reported memory that the server may take (0..1)."""
-        default = self.parts[0].usable(self.card_gib, self.n_gpus)
-        return default if self.usable is None else self.usable
-
-    @property
-    def weight_bytes(self):
-        """Bytes of the weights, parts that every GPU holds counted for each; 0: not known."""
-        model = self.model
-        if self.weights_gib or model.checkpoint_bytes:
-            copies = (self.n_gpus - 1) * model.copied_bytes
-            return int(self.weights_gib * GIB or model.checkpoint_bytes + copies)
-        return 0 if model.unknown_weights else int(model.params_billion * 2e9)
-
-    @property
-    def overheads(self):
-        """{what: bytes} of all that lies beside weights and cache while the server runs."""
-        if self.overhead_gib is not None:
-            return {"your overhead": int(self.n_gpus * self.overhead_gib * GIB)}
-        (engine, load), n = self.parts, self.n_gpus
-        chunks = engine.in_chunks(self.gpu, self.longest)
-        small = self.card_gib < 70 or "GB10" in self.gpu
-        several = engine.small_parallel_gib if small else engine.parallel_gib
-        return {"activations": int(n * engine.activation_bytes(self.model, load, n, chunks)),
-                "CUDA graphs": int(n * engine.graph_bytes(self.model, load[0])),
-                "outside PyTorch": int(n * GIB * (several if n > 1 else engine.one_gpu_gib))}
-
-    @property
-    def kv_budget_bytes(self):
-        """Bytes left for the KV cache."""
-        overheads = sum(self.overheads.values())
-        return int(self.reported_bytes * self.share) - overheads - self.weight_bytes
-
     def layout(self, dtype="auto"):
         """How the engine cuts one GPU's cache into pages."""
-        engine, (_, tokens) = self.parts
-        return Layout(self.model, self.n_gpus, dtype, engine, tokens)
+        return Layout(self.model, self.n_gpus, dtype, self.rules, self.load[1])
 
     def token_slots(self, dtype="auto", more_gib=0.0):
         """Tokens of KV cache, as the engine prints them; with so many GiB a GPU more for it."""
@@ -148,3 +113,48 @@ class Deployment:
         """Sequences of n tokens at admission, vLLM's "maximum concurrency": a local layer is
         charged its window and what is computed beside it."""
         return self.layout(dtype).concurrency(self.kv_budget_bytes / self.n_gpus, n_tokens)
+
+
+def budget(d):
+    """{line: bytes} over all GPUs of a deployment; the lines add up to the listed memory."""
+    listed = int(d.n_gpus * max(d.listed_gib, d.card_gib) * GIB)
+    kept_back = d.reported_bytes - int(d.reported_bytes * d.share)
+    return {"listed, not reported": listed - d.reported_bytes,
+            f"kept back ({1 - d.share:.3g} of the reported)": kept_back,
+            "weights": d.weight_bytes, **d.overheads, "KV cache": d.kv_budget_bytes}
+
+
+def remarks(d):
+    """What is not known of a deployment and what stands in for it, a sentence each."""
+    model = d.model
+    estimate = ("what its files or its parameters, stored as it says, give"
+                if model.checkpoint_bytes else "parameters at 2 bytes")
+    told = {
+        f"The weights are {estimate}; weights_gib sets others.": not d.weights_gib,
+        f"Vocabulary, hidden or intermediate size of {model.name} is not known: its activations "
+        "are those of Llama-3.1-8B.": d.overhead_gib is None and not (
+            model.vocab and model.hidden and model.intermediate),
+        f"No log tells what one {d.gpu} reports: 98.9 % of the listed memory.": not d.is_logged,
+        "States of layers without K and V are not counted: they do not grow.":
+            model.stateless_layers and not model.state_bytes,
+        f"A request of {d.longest:,} tokens does not fit: the server asks for a smaller "
+        "max_model_len.": d.admitted(d.longest) < 1}
+    return [sentence for sentence, holds in told.items() if holds]
+
+
+def report(d, n_tokens=0, dtype="auto"):
+    """The budget as text, with tokens and sequences of n tokens (8,192, or the longest if less)."""
+    n_tokens = n_tokens or min(8192, d.longest)
+    model, sizes, per_token = d.model, budget(d), d.model.kv_bytes_on(d.n_gpus, 1, dtype)
+    sizes["listed memory"] = sum(sizes.values())
+    low, high = d.token_range(dtype)
+    counts = {f"one token ({dtype})": f"{per_token / KIB:>9.4g} KiB",
+              "tokens of KV cache": f"{d.token_slots(dtype):>9,}",
+              f"  give or take {d.error_gib():.1f} GiB a GPU": f"{low:>9,} to {high:,}",
+              f"sequences of {n_tokens:,} tokens": f"{d.sequences(n_tokens, dtype):>9,}"}
+    if model.local_layers or model.state_bytes:
+        counts["  at the moment of admission"] = f"{d.admitted(n_tokens, dtype):>9,.1f}"
+    lines = [f"{model.name} on {d.n_gpus} x {d.gpu}, {d.engine}", model.sentence(), "",
+             *(f"{name:<36}{size / GIB:>9.2f} GiB" for name, size in sizes.items()), "",
+             *(f"{name:<36}{count}" for name, count in counts.items())]
+    return "\n".join(lines + [""] * bool(remarks(d)) + remarks(d))

@@ -42,6 +42,17 @@ class Engine(SimpleNamespace):
         """Whether V0 reads the prompts of its profile in chunks, and then samples nothing."""
         return self.generation == "V0" and longest > 32768 and "V100" not in gpu
 
+    def overheads(self, d):
+        """{what: bytes} of all that lies beside weights and cache of a deployment."""
+        if d.overhead_gib is not None:
+            return {"your overhead": int(d.n_gpus * d.overhead_gib * GIB)}
+        chunks, n = self.in_chunks(d.gpu, d.longest), d.n_gpus
+        small = d.card_gib < 70 or "GB10" in d.gpu
+        several = self.small_parallel_gib if small else self.parallel_gib
+        return {"activations": int(n * self.activation_bytes(d.model, d.load, n, chunks)),
+                "CUDA graphs": int(n * self.graph_bytes(d.model, d.load[0])),
+                "outside PyTorch": int(n * GIB * (several if n > 1 else self.one_gpu_gib))}
+
     def activation_bytes(self, model, load, n_gpus=1, in_chunks=False):
         """Bytes of activations a GPU: the larger of sampling, one prefill and images."""
         if self.generation == "SGLang":

@@ -87,6 +87,12 @@ class Model:
         full = max(self.layers - self.local_layers, 1)
         return values * size + (0 if local else self.index_layers * self.index_bytes / full)
 
+    def weight_bytes_on(self, n_gpus):
+        """Bytes of the weights over n GPUs, what each holds counted for each; 0: not known."""
+        if self.checkpoint_bytes:
+            return self.checkpoint_bytes + (n_gpus - 1) * self.copied_bytes
+        return 0 if self.unknown_weights else int(self.params_billion * 2e9)
+
     def kv_bytes(self, n_tokens, dtype="fp16", n_gpus=1):
         """Bytes of a sequence on one of n GPUs; local layers keep at most their window."""
         everywhere = (self.layers - self.local_layers) * n_tokens

@@ -108,9 +108,7 @@ def has_experts(config, n, i):
 
 def image_tower(config):
     """(parameters of the image tower, what images take as fields of a `Model`)."""
-    tower = config.get("vision_config")
-    tower = tower if isinstance(tower, dict) else {}
-    n = {field: value for field, value in tower.items()
+    n = {field: value for field, value in config.part("vision_config").items()
          if type(value) is int and 0 <= value <= 10**6}
     layers, hidden = n.get("depth") or n.get("num_hidden_layers") or 0, n.get("hidden_size", 0)
     inner, merged = n.get("intermediate_size") or 4 * hidden, n.get("spatial_merge_size", 1) ** 2

@@ -197,10 +197,10 @@ UNKNOWN = {
     "num_bits=None": compressed({"targets": ["Linear"]}),
     "must be an object": "fp8", "kv_cache": {"quant_method": "fp8", "kv_cache_scheme": {
         "num_bits": 4, "type": "float"}},
-    "damaged": {"quant_method": "fp8", "ignored_layers": 5},
-    "damaged: ": compressed(group(["re:("], **FP8)),
-    "damaged:": {"quant_method": "gptq", "bits": 4, "group_size": "128"},
-    "are damaged": compressed({"targets": 5, "weights": FP8})}
+    "'int' object is not iterable": {"quant_method": "fp8", "ignored_layers": 5},
+    "not understood: ": compressed(group(["re:("], **FP8)),
+    "not supported": {"quant_method": "gptq", "bits": 4, "group_size": "128"},
+    "are not understood": compressed({"targets": 5, "weights": FP8})}
 
 
 @pytest.mark.parametrize("field, told", UNKNOWN.items(), ids=UNKNOWN)

@@ -157,10 +157,10 @@ def test_what_an_engine_profiles_by_hand():
     large = Deployment(Model.named("32x32x128"), "H100-80GB", weights_gib=12.0)
     assert large.overheads["activations"] == int(0.1 * GIB + 1024 * 128256 * 30)
     small = Deployment(Model.named("Llama-3.1-8B"), "A100-40GB", 2)
-    assert small.parts[1] == (256, 2048)
+    assert small.load == (256, 2048)
     assert small.overheads["activations"] == int(2 * (0.1 * GIB + 256 * 128256 * 30))
     v0 = Deployment(Model.named("Llama-2-7B"), "A100-80GB", engine="vllm-0.6")
-    assert v0.parts[1] == (256, 4096)
+    assert v0.load == (256, 4096)
     own = Deployment(Model.named("Llama-3.1-8B"), "A100-40GB", 2, overhead_gib=2.0)
     assert own.overheads == {"your overhead": 4 * GIB}
     assert "your overhead" in budget(own) and "outside PyTorch" not in budget(own)
@@ -300,7 +300,7 @@ def by_hand_of(gpu, engine, n_gpus=1, **options):
 def test_batches_that_are_profiled(gpu, engine, load):
     if gpu not in set(facts("gpus")["name"]):
         gpu = next(name for name in facts("gpus")["name"] if name.startswith(gpu.split("-")[0]))
-    assert by_hand_of(gpu, engine).parts[1] == load
+    assert by_hand_of(gpu, engine).load == load
 
 
 def test_shares_that_engines_take_by_default():
