@@ -1,6 +1,8 @@
 """Speed as ratios, each against a yardstick measured in the same run: `make bench`.
 
     python -m pagedkv_nb.study.bench [pool server attention model]
+
+Each group yields what it measures: (what, goal, how often it is tried, the work, its yardstick).
 """
 import sys
 from collections import deque
@@ -11,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from ..attention import PagedKVCache, attention
-from ..contiguous import BuddyAllocator, FirstFitAllocator
 from ..generation import LanguageModel
 from ..generation.language_model import FILE
 from ..paging import PagedRequest, PagePool, pages_for
@@ -19,9 +20,7 @@ from ..serving import POLICIES, Server
 from ..traffic import read_workload
 
 PAGE = 16  # tokens
-SERVERS = [("max", FirstFitAllocator, 2048), ("oracle", FirstFitAllocator, 750),
-           ("pow2", BuddyAllocator, 1100), ("oracle", BuddyAllocator, 1000),
-           ("paged", None, 450)]  # slots that one running ShareGPT request takes
+TAKEN = {"max": 2048, "pow2": 1100, "oracle": 1000, "paged": 450}  # slots a ShareGPT request takes
 
 
 def ratio(tries, *work):
@@ -51,21 +50,18 @@ def count(free, n):
 def pools(pages):
     """A request in a pool of that size, against a bare list."""
     pool, free, n = PagePool(pages, PAGE), deque(range(pages)), PAGE * min(pages, 500)
-    found = ratio(20, lambda: decode(pool, n), lambda: count(free, n))
-    yield "append / inline loop", f"{pages:,} pages", found, 3
+    yield "append / inline loop", 3, 20, lambda: decode(pool, n), lambda: count(free, n)
 
 
 def servers(running):
-    """A server's request-token steps, against an inline count of one for each."""
+    """A server's tokens, about so many an iteration, against an inline count of each."""
     requests = read_workload("sharegpt", 20_000, np.random.RandomState(0)).within(2048)
-    for policy, allocator, slots in SERVERS:
-        memory = POLICIES[policy].memory(slots * running + 2048, 2048, allocator=allocator)
-        server, n, free = Server(memory, requests), max(300, 60_000 // running), deque(range(625))
+    n, free = max(300, 60_000 // running), deque(range(625))
+    for policy, taken in TAKEN.items():
+        server = Server(POLICIES[policy].memory(taken * running + 2048, 2048), requests)
         server.run(1000)
-        found = ratio(3, lambda: server.run(n), lambda: count(free, 10_000))
-        steps = sum(row[0] for row in server.history[-n:])
-        name = f"server step, {policy}, {getattr(allocator, '__name__', 'pages')} / inline append"
-        yield name, f"{steps // n:,} running", found * 10_000 / steps, ""
+        yield (f"server step, {policy} / inline append", "", 3, lambda: server.run(n), lambda: [
+            count(free, 10_000) for _ in range(sum(row[0] for row in server.history[-n:]) // 10_000)])
 
 
 def attentions(tokens):
@@ -79,9 +75,9 @@ def attentions(tokens):
             pool.release(int(page))
         cache, request = PagedKVCache(pool, 8, 64), PagedRequest(pool)
         cache.write(request, k, v)
-        found = ratio(7, lambda: cache.attend(request, q), lambda: attention(q, k, v))
-        goal = 1.25 if (tokens, page_size) == (4096, PAGE) else ""
-        yield f"attention, pages of {page_size} / contiguous", f"{tokens:,} tokens", found, goal
+        yield (f"attention, pages of {page_size} / contiguous",
+               1.25 if (tokens, page_size) == (4096, PAGE) else "", 7,
+               lambda: cache.attend(request, q), lambda: attention(q, k, v))
 
 
 def models(running):
@@ -95,19 +91,19 @@ def models(running):
         batch = [(request, rng.randint(100, 40_000, n)) for request in requests]
         pairs = [(np.ones((n * running, len(w)), np.float32), w) for w in linear]
         pairs.append((np.ones((running, shape.hidden), np.float32), model.embedding.T))
-        found = ratio(tries, lambda: model.forward(batch, cache), lambda: [x @ w for x, w in pairs])
-        goal = 1.5 if (what, running) == ("decode", 16) else ""
-        yield f"{what} / linear layers alone", f"{running} requests", found, goal
+        yield (f"{what} / linear layers alone", 1.5 if (what, running) == ("decode", 16) else "",
+               tries, lambda: model.forward(batch, cache), lambda: [x @ w for x, w in pairs])
 
 
-GROUPS = {"pool": (pools, [10**p for p in range(2, 7)]),
-          "server": (servers, [10**p for p in range(1, 5)]),
-          "attention": (attentions, [128, 1024, 4096, 32768]),
-          "model": (models, [1, 4, 16] if FILE.is_file() else [])}  # `make model`
+GROUPS = {"pool": (pools, "pages", [10**p for p in range(2, 7)]),
+          "server": (servers, "running", [10**p for p in range(1, 5)]),
+          "attention": (attentions, "tokens", [128, 1024, 4096, 32768]),
+          "model": (models, "requests", [1, 4, 16] if FILE.is_file() else [])}  # `make model`
 
 
 if __name__ == "__main__":
-    rows = [row for name in sys.argv[1:] or GROUPS for size in GROUPS[name][1]
-            for row in GROUPS[name][0](size)]
+    groups = [GROUPS[name] for name in sys.argv[1:] or GROUPS]
+    rows = [(what, f"{size:,} {unit}", ratio(tries, *work), goal) for group, unit, sizes in groups
+            for size in sizes for what, goal, tries, *work in group(size)]
     print(pd.DataFrame(rows, columns=["what", "size", "ratio", "goal"]).to_string(
         index=False, float_format="{:.3g}".format))

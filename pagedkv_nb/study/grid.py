@@ -24,16 +24,16 @@ class Once(yaml.SafeLoader):
     """YAML in which no key comes twice."""
 
     def construct_mapping(self, node, deep=False):
-        """A mapping, or YAMLError."""
+        """As its parent's; YAMLError for a key that does."""
         keys = [key.value for key, _ in node.value]
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise yaml.YAMLError(f"{twice[0]}: is there twice")
         return super().construct_mapping(node, deep)
 
 
-def points_of(grid, known):
+def points_of(grid, allowed):
     """The points of a grid as mappings, in order, none twice; ValueError for what is none."""
-    allowed, parts = [name for name in known if name != "figures_dir"], []
+    parts = []
     for part in grid if isinstance(grid, list) and grid else [grid]:
         if not isinstance(part, dict) or not part:
             raise ValueError(f"{part!r}: must be a mapping of parameters to values or lists")
@@ -55,7 +55,7 @@ def read_grid(path, known):
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise ValueError("*: must be written out")
-        return points_of(yaml.load(text, Once), known)
+        return points_of(yaml.load(text, Once), [name for name in known if name != "figures_dir"])
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"GRID={path}: {plain_error(error)}") from None
 

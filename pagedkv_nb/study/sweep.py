@@ -12,10 +12,15 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
-from time import perf_counter
 
 import pandas as pd
 import papermill
+
+try:
+    from distributed import Client, Security, as_completed, get_worker
+    from distributed.comm import connect
+except ImportError:
+    sys.exit("a sweep needs dask: pip install 'pagedkv_nb[sweep]'")
 
 from .grid import files_of, read_grid
 from .notebook import csv, write_together
@@ -46,19 +51,17 @@ def package_key():
 
 
 def run_point(key, name, notebook, point, files):
-    """Run one point wherever this is; returns the csv of each figure, the one line of an error,
-    or "", and the seconds. Its key must be ours."""
-    start, tables, error = perf_counter(), {}, f"this worker {SAME}"
-    with suppress(ImportError, ValueError):  # not in a worker: anywhere
-        from distributed import get_worker
+    """Run one point wherever this is; returns the csv of each figure, {name: text}. ValueError
+    in one line if it fails, or if this package makes another key of it."""
+    with suppress(ValueError):  # not in a worker: anywhere
         tempfile.tempdir = get_worker().local_directory  # which Dask clears
+    if key != digest(package_key(), notebook, point, files):
+        raise ValueError(f"this worker {SAME}")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            if key == digest(package_key(), notebook, point, files):
-                tables, error = tables_of(Path(folder), name, notebook, point, files), ""
+            return tables_of(Path(folder), name, notebook, point, files)
         except Exception as failure:
-            error = plain_error(failure).replace(f"{folder}/", "")
-    return {"tables": tables, "error": error, "seconds": round(perf_counter() - start, 1)}
+            raise ValueError(plain_error(failure).replace(f"{folder}/", "")) from None
 
 
 def tables_of(folder, name, notebook, point, files):
@@ -72,9 +75,8 @@ def tables_of(folder, name, notebook, point, files):
 
 @contextmanager
 def cluster(address):
-    """A Dask client: of the scheduler at that address, or of two worker processes here;
+    """A Dask client: of the scheduler at that address, or of two worker processes here.
     ValueError in one line if none answers, or a worker has not this very package."""
-    from distributed import Client
     problem = f"SCHEDULER={address.strip()}: "
     with workplace():
         try:
@@ -92,47 +94,35 @@ def cluster(address):
 
 def reachable(address):
     """The address, once it takes a connection: a client would wait for ever."""
-    from distributed import Security
-    from distributed.comm import connect
     secured = Security().get_connection_args("client")
     asyncio.run(asyncio.wait_for(connect(address, **secured), 20))
     return address
 
 
 def run_points(path, missing, folder, address):
-    """Run the points that are missing, {key: (point, files)}, and keep each as it comes."""
-    try:
-        from distributed import as_completed
-    except ImportError:
-        raise ValueError("a sweep needs dask: pip install 'pagedkv_nb[sweep]'") from None
+    """Run and keep the points that are missing, {key: (point, files)}; returns {key: error}."""
+    errors, this = {}, (path.name, code_of(path))
     with cluster(address) as client:
-        this = path.name, code_of(path)
-        futures = [client.submit(run_point, key, *this, *work, key=key, pure=False, retries=3)
+        futures = [client.submit(run_point, key, *this, *work, key=key)
                    for key, work in missing.items()]
-        for done, (future, result) in enumerate(
-                as_completed(futures, with_results=True, raise_errors=False), 1):
-            if future.status != "finished":
-                result = {"tables": {}, "error": f"lost: {future.exception()}", "seconds": 0}
-            write_together({folder / f"{future.key}.json": json.dumps(result).encode()})
-            point = ", ".join(f"{k}={v}" for k, v in missing[future.key][0].items())
-            told = f"{result['error'] or 'ok'}, {result['seconds']} s"
-            print(f"[{done}/{len(missing)}] {point}: {told}", flush=True)
+        for done, future in enumerate(as_completed(futures), 1):
+            key, point = future.key, missing[future.key][0]
+            if future.status == "finished":
+                write_together({folder / f"{key}.json": json.dumps(future.result()).encode()})
+            else:
+                errors[key] = plain_error(future.exception())
+            given = ", ".join(f"{name}={value}" for name, value in point.items())
+            print(f"[{done}/{len(missing)}] {given}: {errors.get(key, 'ok')}", flush=True)
+    return errors
 
 
-def kept(folder, key):
-    """The result of a point as it was kept, or one that says it is missing."""
-    try:
-        return json.loads((folder / f"{key}.json").read_text())
-    except (OSError, ValueError):
-        return {"tables": {}, "error": "not run", "seconds": 0}
-
-
-def gather(points, results):
+def gather(folder, work, errors):
     """{table: DataFrame} over all points, parameters first; `points` has each one's error."""
     rows = {}
-    for point, result in zip(points, results):
-        tables = {"points": pd.DataFrame([{"error": result["error"]}])}
-        tables |= {name: pd.read_csv(StringIO(text)) for name, text in result["tables"].items()}
+    for key, (point, _) in work.items():
+        texts = {} if key in errors else json.loads((folder / f"{key}.json").read_text())
+        tables = {"points": pd.DataFrame({"error": [errors.get(key, "")]})}
+        tables |= {name: pd.read_csv(StringIO(text)) for name, text in texts.items()}
         for name, table in tables.items():
             given = {f"parameter_{k}" if k in table else k: v for k, v in point.items()}
             rows.setdefault(name, []).append(pd.DataFrame([given]).merge(table, how="cross"))
@@ -140,23 +130,21 @@ def gather(points, results):
 
 
 def run_grid(number, grid, address=""):
-    """Run what is missing of a grid and gather all of it into build/sweep/NOTEBOOK/GRID/;
-    returns the exit code, 1 if a point fails."""
+    """Run what is missing of a grid, gather all in build/sweep/NOTEBOOK/GRID/; the exit code."""
     path, = notebooks([number], "NB")
     points = read_grid(grid, papermill.inspect_notebook(path))
     folder, here = BUILD / "sweep" / path.stem / Path(grid).stem, (package_key(), code_of(path))
     work = {digest(*here, *item): item for item in zip(points, map(files_of, points))}
-    missing = {key: item for key, item in work.items() if kept(folder / "points", key)["error"]}
+    kept = {file.stem for file in folder.glob("points/*.json")}
+    missing = {key: work[key] for key in work if key not in kept}
     print(f"{len(work)} points, {len(missing)} to run", flush=True)
-    if missing:
-        run_points(path, missing, folder / "points", address)
-    tables = gather(points, [kept(folder / "points", key) for key in work])
-    files = {folder / f"{name}.csv": csv(table) for name, table in tables.items()}
-    write_together(files, instead_of=folder.glob("*.csv"))
-    n_failed = sum(tables["points"]["error"] != "")
+    errors = run_points(path, missing, folder / "points", address) if missing else {}
+    tables = gather(folder / "points", work, errors)
+    write_together({folder / f"{name}.csv": csv(table) for name, table in tables.items()},
+                   instead_of=folder.glob("*.csv"))
     print(f"{located(folder)}: {', '.join(f'{name}.csv' for name in tables)}"
-          f"; {n_failed} of {len(work)} points failed")
-    return min(n_failed, 1)
+          f"; {len(errors)} of {len(work)} points failed")
+    return min(len(errors), 1)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,13 @@ import pandas as pd
 import pytest
 
 from pagedkv_nb.study import grid as grids
-from pagedkv_nb.study import run, sweep
+from pagedkv_nb.study import run
 
 from .conftest import ROOT
 from .test_runner import tiny
+
+pytest.importorskip("distributed", reason="dask.distributed is not installed")
+from pagedkv_nb.study import sweep  # noqa: E402
 
 KNOWN = ["size", "name", "trace", "figures_dir"]
 PARAMETERS = """size: int = 1  # a number
@@ -94,10 +97,15 @@ def in_process(monkeypatch):
     ran = []
 
     def run_points(path, missing, folder, address):
+        errors = {}
         for key, work in missing.items():
             ran.append(work[0])
-            result = sweep.run_point(key, path.name, sweep.code_of(path), *work)
-            sweep.write_together({folder / f"{key}.json": json.dumps(result).encode()})
+            try:
+                result = sweep.run_point(key, path.name, sweep.code_of(path), *work)
+                sweep.write_together({folder / f"{key}.json": json.dumps(result).encode()})
+            except ValueError as error:
+                errors[key] = str(error)
+        return errors
     monkeypatch.setattr(sweep, "run_points", run_points)
     return ran
 
@@ -163,7 +171,7 @@ def test_the_key_of_a_package_is_of_its_files_wherever_it_lies(tmp_path, monkeyp
 
 
 def test_the_package_is_hashed_once_for_all_points(house, monkeypatch):
-    monkeypatch.setattr(sweep, "run_points", lambda *_: None)
+    monkeypatch.setattr(sweep, "run_points", lambda _, missing, *__: dict.fromkeys(missing, "not run"))
     calls, key = [], sweep.package_key
     monkeypatch.setattr(sweep, "package_key", lambda: calls.append(1) or key())
     (house / "grid.yml").write_text(f"size: {list(range(9))}\n")
@@ -183,9 +191,9 @@ def test_grids_of_one_name_share_no_folder_and_old_tables_go(house, monkeypatch)
     assert (house / "build/sweep/01_dot/grid/01a-dot.csv").is_file()
 
 
-def test_a_parameter_that_is_a_column_too_keeps_both():
-    tables = {"t": "size,y\n5,6\n"}
-    gathered = sweep.gather([{"size": 1}], [{"tables": tables, "error": ""}])
+def test_a_parameter_that_is_a_column_too_keeps_both(tmp_path):
+    (tmp_path / "key.json").write_text(json.dumps({"t": "size,y\n5,6\n"}))
+    gathered = sweep.gather(tmp_path, {"key": ({"size": 1}, {})}, {})
     assert gathered["t"].to_dict("records") == [{"parameter_size": 1, "size": 5, "y": 6}]
 
 
@@ -197,7 +205,6 @@ def free_port():
 
 @pytest.mark.slow
 def test_a_killed_worker_of_a_real_cluster_loses_no_point(house, tmp_path, capsys):
-    pytest.importorskip("distributed", reason="dask.distributed is not installed")
     address = f"tcp://127.0.0.1:{free_port()}"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -234,7 +241,6 @@ ONLY_THE_PACKAGE = "import sys; sys.modules['nbformat'] = None; from distributed
 @pytest.fixture
 def scheduler():
     """The address of a Dask scheduler without workers; a function that starts one that runs code."""
-    pytest.importorskip("distributed", reason="dask.distributed is not installed")
     address = f"tcp://127.0.0.1:{free_port()}"
     quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "cwd": ROOT}
     started = [subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
@@ -275,7 +281,6 @@ def test_workers_without_what_a_sweep_needs_are_named_before_the_first_point(hou
 @pytest.mark.slow
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"])
 def test_what_is_no_scheduler_is_one_line(house, said):
-    pytest.importorskip("distributed", reason="dask.distributed is not installed")
     kept = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         def serve():
@@ -292,14 +297,12 @@ def test_what_is_no_scheduler_is_one_line(house, said):
 @pytest.mark.slow
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "ucx://127.0.0.1:1", "http://x", "nonsense", "\n"])
 def test_no_scheduler_there_is_one_line(house, address):
-    pytest.importorskip("distributed", reason="dask.distributed is not installed")
     assert refused(house, address).startswith("SCHEDULER=")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sent, code", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_sweep_that_is_stopped_leaves_nothing_in_the_temporary_folder(house, tmp_path, sent, code):
-    pytest.importorskip("distributed", reason="dask.distributed is not installed")
     (house / "grid.yml").write_text("pause: [30, 31]\n")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
