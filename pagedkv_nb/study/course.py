@@ -21,7 +21,7 @@ from traitlets.config import Config
 from .notebook import write_together
 from .run import BUILD, ROOT, command, located, notebooks
 
-NOT_IN_BOOK = ignore_patterns(".git", ".venv", ".ci", "build", "__pycache__", "*.part", "*.py",
+NOT_IN_BOOK = ignore_patterns(".git", ".venv", ".ci", "build", "__pycache__", "*.part",
                               "template.html")
 DECK = {"template_file": str(Path(__file__).with_name("slides.html.j2")), "embed_images": True,
         "exclude_input_prompt": True, "exclude_output_prompt": True, "reveal_number": "c/t",
@@ -39,51 +39,41 @@ MODULES = ("parameter", "paging", "contiguous", "serving/memory", "serving/polic
 BEGIN = "<!-- sources: written by `make playground` -->\n"
 
 
-def emptied(name):
-    """build/NAME, empty."""
+def export(name, suffix, made, how):
+    """Write what is made of every notebook into build/NAME, figures beside; say how to open it."""
     folder = BUILD / name
-    rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def announce(folder, how):
-    """Say where the result lies and how to open it."""
-    print(f"{located(folder)}/\n  {how}", flush=True)
-
-
-def export(exporter, name, how):
-    """Write every notebook through an exporter of nbconvert into build/NAME, figures beside."""
-    folder = emptied(name)
-    for path in notebooks():
-        text, _ = exporter.from_filename(path)
-        (folder / f"{path.stem}{exporter.file_extension}").write_text(text, encoding="utf-8")
+    write_together({folder / f"{path.stem}{suffix}": made(path).encode() for path in notebooks()},
+                   instead_of=folder.glob(f"*{suffix}"))
     copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
-    announce(folder, how)
+    print(f"{located(folder)}/\n  {how}")
 
 
 def student():
     """Write the copies for students, without what a prediction is about."""
-    config = Config(TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"solution"}},
-                    ClearOutputPreprocessor={"enabled": True})
-    export(NotebookExporter(config=config), "student",
+    copies = NotebookExporter(config=Config(
+        TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"solution"}},
+        ClearOutputPreprocessor={"enabled": True}))
+    export("student", ".ipynb", lambda path: copies.from_filename(path)[0],
            "jupyter lab --ServerApp.root_dir=build, then the folder student")
 
 
 def solutions():
     """Write each notebook's exercises with their solutions."""
-    folder = emptied("solutions")
-    for path in notebooks():
-        nb = nbformat.read(path, as_version=4)
-        starts = [cell.source.startswith("## Exercises") for cell in nb.cells]
-        nb.cells = nb.cells[starts.index(True):]
-        nbformat.write(nb, folder / path.name)
-    announce(folder, "what the exercises ask, and the answers")
+    export("solutions", ".ipynb", exercises, "what the exercises ask, and the answers")
+
+
+def exercises(path):
+    """The text of a notebook from its exercises on."""
+    nb = nbformat.read(path, as_version=4)
+    starts = [cell.source.startswith("## Exercises") for cell in nb.cells]
+    nb.cells = nb.cells[starts.index(True):]
+    return nbformat.writes(nb)
 
 
 def slides():
     """Write the decks, as the notebooks' `slideshow` metadata says."""
-    export(deck_exporter(), "slides", "open one of them in a browser")
+    export("slides", ".slides.html", lambda path: deck_exporter().from_filename(path)[0],
+           "open one of them in a browser")
 
 
 def deck_exporter():
@@ -100,14 +90,14 @@ def deck_exporter():
 def book():
     """Build the Jupyter Book 1 site with the tools of build/book-env (made by `make book`);
     a warning fails it. Returns the exit code."""
-    folder = emptied("book")
+    folder = BUILD / "book"
+    rmtree(folder, ignore_errors=True)
     copytree(ROOT, folder / "source", ignore=NOT_IN_BOOK)
     as_book(folder / "source", os.environ.get("REPOSITORY"))
-    tool = BUILD / "book-env" / "bin" / "jupyter-book"
-    built = subprocess.run([tool, "build", "source", "--path-output", ".", "-W",
-                            "--keep-going"], cwd=folder)
+    built = subprocess.run([BUILD / "book-env" / "bin" / "jupyter-book", "build", "source", "-W",
+                            "--keep-going", "--path-output", "."], cwd=folder)
     page = "build/book/_build/html/index.html"
-    return built.returncode or announce(folder / "_build" / "html", f"open {page} in a browser")
+    return built.returncode or print(f"{page}\n  open it in a browser")
 
 
 def as_book(source, repository):
@@ -115,16 +105,12 @@ def as_book(source, repository):
     the lecturer's page outside the navigation, and what needs the repository's address."""
     for path in source.glob("notebooks/*.ipynb"):
         fold_solutions(path)
-    (source / "extra").mkdir()
-    (source / "course" / "playground").rename(source / "extra" / "playground")
-    for path in (source / "README.md", source / "course" / "README.md", *source.glob(".github/*.md")):
-        top, head = ("", "") if path.parent == source else ("../", "---\norphan: true\n---\n")
-        link = rf'<a href="{top}playground/index.html">\1</a>'
-        text = re.sub(r"\[([^]]+)\]\([a-z/]*playground/index.html\)", link, path.read_text())
-        path.write_text(head + text)
-    plain, _, linked = (source / "course" / "_config.yml").read_text().partition("  # From here on")
-    linked = linked.partition("\n")[2].replace("REPOSITORY", repository) if repository else ""
-    (source / "_config.yml").write_text(plain + linked)
+    copytree(source / "course" / "playground", source / "extra" / "course" / "playground")
+    for path in (source / "course" / "README.md", *source.glob(".github/*.md")):
+        path.write_text("---\norphan: true\n---\n" + path.read_text())
+    config = (source / "course" / "_config.yml").read_text()
+    config = config.replace("REPOSITORY", repository) if repository else config.split("  # From")[0]
+    (source / "_config.yml").write_text(config)
     copy(source / "course" / "_toc.yml", source)
 
 

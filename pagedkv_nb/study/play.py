@@ -3,7 +3,7 @@ Standard library only: the page runs this module, and the package's server, in a
 from array import array
 from types import SimpleNamespace
 
-from ..paging import PagedRequest, PagePool, pages_for
+from ..paging import PagedRequest, pages_for
 from ..parameter import choice, positive_int
 from ..serving.memory import PlainPagedMemory
 from ..serving.policy import POLICIES
@@ -12,19 +12,6 @@ from ..serving.server import Server
 SLOTS, LONGEST, PROMPT = 512, 128, 20  # tokens: the memory, a request's maximum, its prompt
 OUTPUTS = (11, 40, 10, 36, 90, 12, 42, 9, 24, 38, 11, 66, 34, 10, 44, 28, 12, 40, 9, 52) * 2
 LETTERS = "ABCDEFGHIJKLMNOQRSTUVWXYZabcdefghijklmno"  # P is the shared prompt
-MARKS = {"used": "u", "shared": "s", "reserved": "r", "internal": "i", "free": "f"}
-
-
-class CountingPool(PagePool):
-    """A pool that counts its copies."""
-
-    copied = 0
-
-    def cow_copy(self, page):
-        """As `PagePool.cow_copy`."""
-        new = super().cow_copy(page)
-        self.copied += new != page
-        return new
 
 
 class PromptMemory(PlainPagedMemory):
@@ -33,7 +20,6 @@ class PromptMemory(PlainPagedMemory):
     def __init__(self, page_size):
         """Only the prompt is in it; nothing is kept back."""
         super().__init__(SLOTS, page_size, watermark=0)
-        self.pool = CountingPool(self.total_pages, page_size)
         self.prompt = PagedRequest(self.pool, "P")
         self.prompt.append(PROMPT)
 
@@ -75,40 +61,39 @@ class Playground:
         """One iteration of the server."""
         self.server.step()
         if self.server.waiting:
-            counts = self.state()["counts"]
-            self.queued.append((len(self.server.running), counts["used"] + counts["shared"]))
+            in_use = sum(mark in "us" for mark, _ in self.slots())
+            self.queued.append((len(self.server.running), in_use))
 
     def state(self):
         """What the page draws, as plain values: a mark and a letter a slot, who holds what,
-        the counts, and the means of `queued` (none if nobody ever waited)."""
-        server, slots, holders = self.server, [("f", "")] * SLOTS, {}
-        if self.prompt:
-            size = self.pool.page_size
-            pieces = [(page * size, size) for page in self.prompt.block_table]
-            self.draw(slots, "P", pieces, PROMPT, PROMPT)
-        for request in server.running:
-            pieces = list(server.memory.pieces(request))
-            tokens = request.tokens_before(server.iteration)
-            holders[LETTERS[request.number]] = {"tokens": tokens, "pieces": pieces}
-            self.draw(slots, LETTERS[request.number], pieces, tokens, request.final)
-        marks = "".join(mark for mark, _ in slots)
+        and the means of `queued` (none if nobody ever waited)."""
+        server, (marks, letters) = self.server, zip(*self.slots())
         everyone = [*server.finished, *server.running, *server.waiting]
-        return {"marks": marks, "letters": [letter for _, letter in slots],
-                "counts": {name: marks.count(mark) for name, mark in MARKS.items()},
-                "holders": holders, "queued": [sum(x) / len(x) for x in zip(*self.queued)],
-                "copied": getattr(self.pool, "copied", 0),
+        return {"marks": "".join(marks), "letters": letters, "holders": self.holders(),
+                "queued": [sum(x) / len(x) for x in zip(*self.queued)],
                 "running": len(server.running), "waiting": len(server.waiting),
                 "finished": len(server.finished), "steps": server.iteration,
                 "preempted": sum(request.preemptions for request in everyone)}
 
-    def draw(self, slots, letter, pieces, tokens, final):
-        """Mark the slots of one holder; those of a shared page show how many hold it."""
-        places = [slot for first, n in pieces for slot in range(first, first + n)]
-        for at, slot in enumerate(places):
-            count = self.pool.ref_count(slot // self.pool.page_size) if self.pool else 1
-            if count > 1:
-                slots[slot] = "s", str(count)
-            elif at < tokens:
-                slots[slot] = "u", letter
-            else:
-                slots[slot] = "r" if at < final else "i", letter
+    def holders(self):
+        """Who holds memory, by letter: tokens now and at the end, [(first slot, slots)]."""
+        held = {LETTERS[request.number]: {
+            "tokens": request.tokens_before(self.server.iteration), "final": request.final,
+            "pieces": list(self.server.memory.pieces(request))} for request in self.server.running}
+        if self.prompt:
+            size = self.pool.page_size
+            held["P"] = {"tokens": PROMPT, "final": PROMPT,
+                         "pieces": [(page * size, size) for page in self.prompt.block_table]}
+        return held
+
+    def slots(self):
+        """A mark and a letter for each slot: used, reserved, internal, free; or shared, and by
+        how many."""
+        slots = [("f", "")] * SLOTS
+        for letter, held in self.holders().items():
+            places = [slot for first, n in held["pieces"] for slot in range(first, first + n)]
+            for at, slot in enumerate(places):
+                count = self.pool.ref_count(slot // self.pool.page_size) if self.pool else 1
+                mark = "u" if at < held["tokens"] else "r" if at < held["final"] else "i"
+                slots[slot] = (mark, letter) if count == 1 else ("s", str(count))
+        return slots

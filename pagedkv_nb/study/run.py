@@ -9,8 +9,8 @@ import signal
 import sys
 import tempfile
 from ast import literal_eval
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from shutil import rmtree
 from time import perf_counter
@@ -76,26 +76,20 @@ def clear():
             rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
 
 
-def execute(path, folder, parameters, progress_bar=False):
-    """Run a notebook in a folder and return it; RuntimeError with one line if a cell fails."""
+def execute(path, folder, parameters, **bar):
+    """Run a notebook into a folder, with a progress bar, and return it; RuntimeError with one
+    line if a cell fails."""
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return papermill.execute_notebook(
-            path, folder / path.name, parameters, kernel_name="python3", record_timing=False,
-            progress_bar=progress_bar, request_save_on_cell_execute=False,
-            coalesce_streams=True, shutdown_kernel="immediate",
-            extra_arguments=["--log-level=ERROR"])
-    except papermill.PapermillExecutionError as error:
-        raise RuntimeError(f"{error.ename}: {error.evalue}") from None
-
-
-def drawn(path, folder, parameters, figures, **bar):
-    """Run a notebook, with a progress bar; returns it and what it drew, {path: bytes}."""
-    made, end = folder / "figures", "" if sys.stderr.isatty() else "\n"  # a log has lines
+    end = "" if sys.stderr.isatty() else "\n"  # a log has lines
     bar |= {"desc": path.stem, "leave": False, "mininterval": 1, "miniters": 1,
             "bar_format": "{desc}: {n_fmt} of {total_fmt} cells, {elapsed}" + end}
-    nb = execute(path, folder, {"figures_dir": str(made)} | parameters, bar)
-    return nb, {figures / file.name: file.read_bytes() for file in sorted(made.glob("*.*"))}
+    try:
+        return papermill.execute_notebook(
+            path, folder / path.name, parameters, kernel_name="python3", progress_bar=bar,
+            record_timing=False, request_save_on_cell_execute=False, coalesce_streams=True,
+            shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"])
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(f"{error.ename}: {error.evalue}") from None
 
 
 def run_all(only=()):
@@ -103,43 +97,42 @@ def run_all(only=()):
     paths, failures = [p for p in notebooks(only) if p.stem[:2] != "06" or FILE.is_file()], 0
     if len(paths) < len(notebooks(only)):
         print("06_real_model stays as it is stored: `make model` fetches what it needs", flush=True)
-    with workplace() as work, ThreadPoolExecutor(os.cpu_count()) as threads:
-        jobs = {threads.submit(regenerate, path, work, position): path.stem
-                for position, path in enumerate(paths[::-1])}  # the last ones take longest
-        for done, job in enumerate(as_completed(jobs), 1):
-            name, error = jobs[job], job.exception()
-            failures += error is not None
-            told = failed(name, work, error) if error else f"{name} ok, {job.result():.1f} s"
+    with workplace() as work, ThreadPool() as threads:
+        places = [(path, work, place) for place, path in enumerate(paths[::-1])]  # longest first
+        for done, told in enumerate(threads.imap_unordered(regenerate, places), 1):
+            failures += told.startswith("FAILED")
             print(f"[{done}/{len(paths)}] {told}", flush=True)
     return min(failures, 1)
 
 
-def regenerate(path, work, position):
-    """Run a notebook, put it and its figures in their places together; returns the seconds."""
-    start = perf_counter()
-    nb, files = drawn(path, work / path.stem, {}, ROOT / "figures", position=position,
-                      disable=None)  # shown on a terminal only
-    write_together(files | {path: nbformat.writes(normalised(nb)).encode() + b"\n"})
-    return perf_counter() - start
+def regenerate(place):
+    """Run a notebook, put it and its figures in their places together; returns a line on it."""
+    (path, work, position), start = place, perf_counter()
+    made = work / path.stem / "figures"
+    try:  # a bar is shown on a terminal only
+        nb = execute(path, made.parent, {"figures_dir": str(made)}, position=position, disable=None)
+        files = {ROOT / "figures" / file.name: file.read_bytes() for file in made.glob("*.*")}
+        write_together(files | {path: nbformat.writes(normalised(nb)).encode() + b"\n"})
+    except Exception as error:
+        return failed(path.stem, work, error)
+    return f"{path.stem} ok, {perf_counter() - start:.1f} s"
 
 
 def run_one(number, assignments):
     """Run one notebook with other parameters into build/ and say where all of it lies."""
     path, = notebooks([number], "NB")
-    parameters = assigned(assignments, papermill.inspect_notebook(path))
-    end = BUILD / "figures" / path.stem
+    given = assigned(assignments, papermill.inspect_notebook(path))
+    given["figures_dir"] = given.get("figures_dir") or str(BUILD / "figures" / path.stem)
     with workplace() as work:
         try:
-            nb, files = drawn(path, work / path.stem, parameters, end)
-            text = nbformat.writes(nb).replace(str(work / path.stem / "figures"), str(end))
-            files |= {BUILD / path.name: text.encode() + b"\n"}
-            write_together(files, instead_of=end.glob("*.*"))
+            nb = execute(path, work / path.stem, given)
+            os.replace(work / path.stem / path.name, BUILD / path.name)
         except Exception as error:
             raise RuntimeError(failed(path.stem, work, error)) from None
-    figures = Path(parameters.get("figures_dir") or end).expanduser().glob(f"{path.stem[:2]}*.*")
     answers = [output.text for cell in nb.cells if "answer" in cell.metadata.get("tags", [])
                for output in cell.outputs if output.output_type == "stream"]
-    print(*map(located, (BUILD / path.name, *sorted(figures))), "", *answers, sep="\n", end="")
+    figures = sorted(Path(given["figures_dir"]).expanduser().glob(f"{path.stem[:2]}*.*"))
+    print(*map(located, (BUILD / path.name, *figures)), "", *answers, sep="\n", end="")
 
 
 def assigned(texts, known):

@@ -69,7 +69,8 @@ def tables_of(folder, name, notebook, point, files):
     sent = {parameter: folder / parameter / Path(point[parameter]).name for parameter in files}
     write_together({folder / name: notebook} | {sent[p]: content for p, content in files.items()})
     given = {parameter: str(path) for parameter, path in sent.items()}
-    execute(folder / name, folder / "run", point | given | {"figures_dir": str(folder / "made")})
+    given["figures_dir"] = str(folder / "made")
+    execute(folder / name, folder / "run", point | given, disable=True)
     return {path.stem: path.read_text() for path in sorted((folder / "made").glob("*.csv"))}
 
 

@@ -260,8 +260,8 @@ def test_a_book_has_links_to_its_repository_once_it_is_known(source, address):
     assert config["html"].get("use_edit_page_button", False) == bool(address)
     assert config.get("repository", {}).get("url", "") == address
     assert ("colab_url" in config.get("launch_buttons", {})) == bool(address)
-    assert (source / "extra" / "playground" / "index.html").is_file()
-    assert 'href="playground/index.html"' in (source / "README.md").read_text()
+    assert (source / "extra" / "course" / "playground" / "index.html").is_file()
+    assert 'href="course/playground/index.html"' in (source / "README.md").read_text()
     assert (source / "course" / "README.md").read_text().startswith("---\norphan: true\n---\n")
 
 

@@ -41,13 +41,13 @@ def test_every_slot_has_one_state_and_every_request_finishes(chosen):
     game = Playground(*chosen)
     for _ in range(700):
         state = game.state()
-        assert sum(state["counts"].values()) == 512 == len(state["letters"])
+        assert set(state["marks"]) <= set("usrif") and len(state["marks"]) == 512 == len(state["letters"])
         assert state["running"] + state["waiting"] + state["finished"] == chosen[2]
         if not state["running"] and not state["waiting"]:
             break
         game.step()
     assert state["finished"] == chosen[2]
-    assert state["counts"]["free"] >= 512 - 32
+    assert state["marks"].count("f") >= 512 - 32
 
 
 @settings(max_examples=25)
@@ -67,9 +67,8 @@ def test_the_map_shows_the_pages_of_the_pool(size, requests, shared):
 def test_reservations_are_accounted_as_in_the_study(policy):
     game = Playground(policy, 8, 12)
     for _ in range(30):
-        server, counts = game.server, game.state()["counts"]
-        assert account(512, server.memory.asked, server.final, server.used) == (
-            counts["used"], counts["reserved"], counts["internal"], counts["free"])
+        server, marks = game.server, game.state()["marks"]
+        assert account(512, server.memory.asked, server.final, server.used) == tuple(map(marks.count, "urif"))
         game.step()
 
 
@@ -110,8 +109,10 @@ def test_sharing_the_prompt_shows_its_gain(size):
 
 
 def test_sharing_copies_the_last_page_and_a_bad_policy_is_named():
-    assert finish("paged", 8, 6, True)["copied"] == 6  # 20 is no multiple of 8: one copy each
-    assert finish("paged", 4, 6, True)["copied"] == 0  # of 4 it is
+    for size, kept in ((8, 2), (4, 5)):  # 20 is no multiple of 8: the last of three pages is copied
+        game = Playground("paged", size, 6, True)
+        assert game.state()["marks"].count("s") == size * kept
+        assert game.state()["holders"]["P"]["pieces"] == [(page * size, size) for page in range(-(-20 // size))]
     assert finish("paged", 4, 3)["queued"] == []  # nobody waits
     with pytest.raises(ValueError, match="^policy='most': "):
         Playground("most")

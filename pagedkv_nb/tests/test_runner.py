@@ -183,7 +183,7 @@ def test_hostile_values_are_refused_in_one_line(hostile, monkeypatch):
     for number, values in (("05", hostile), ("05", f"seed=7 {hostile}"), (hostile, "seed=7")):
         monkeypatch.setenv("NB", number)
         monkeypatch.setenv("P", values)
-        monkeypatch.setattr(run, "execute", lambda *_: pytest.fail("it ran"))
+        monkeypatch.setattr(run, "execute", lambda *_, **__: pytest.fail("it ran"))
         assert re.match("NB=|P=|.*: must be NAME=VALUE, once|No closing quotation", refused("--make"))
     assert refused("--only", hostile).startswith("ONLY=") if hostile != " " else True
 
@@ -224,7 +224,7 @@ DRAWN = ["01a-dot.csv", "01a-dot.png", "01a-dot.svg"]
 @pytest.fixture
 def no_kernel(monkeypatch):
     """What the notebook of our own draws comes without a kernel."""
-    def execute(path, folder, parameters, bar):
+    def execute(path, folder, parameters, **bar):
         drawn = Path(parameters["figures_dir"])
         drawn.mkdir(parents=True)
         for name in DRAWN:

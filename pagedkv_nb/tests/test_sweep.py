@@ -110,7 +110,7 @@ def in_process(monkeypatch):
     return ran
 
 
-def quickly(path, folder, parameters):
+def quickly(path, folder, parameters, **bar):
     """What the notebook does, without a kernel."""
     text = Path(parameters["trace"]).read_text()
     table = pd.DataFrame({"doubled": [parameters["size"], 2 * parameters["size"]], "text": text})
