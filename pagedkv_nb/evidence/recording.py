@@ -28,42 +28,40 @@ def replay(recording, pool_class=None):
     pool = pool_class(recording["n_pages"], recording["page_size"])
     live, texts, copies = {}, {}, 0
     for op in recording["ops"]:
-        if caching:
-            middle = tokens_found(pool, live, texts, op)
-        else:
-            middle = copies = copies + pages_copied(pool, live, op)
+        done = operate(pool, live, texts, op)
+        copies += 0 if caching else done
         tables = json.dumps(canonical_tables(live), separators=(",", ":"))
-        yield [pool.n_free, middle, sha256(tables.encode()).hexdigest()[:16]]
+        yield [pool.n_free, done if caching else copies, sha256(tables.encode()).hexdigest()[:16]]
 
 
-def pages_copied(pool, live, op):
-    """Do an operation on the live requests; returns the pages copied on write, 0 or 1."""
+def operate(pool, live, texts, op):
+    """Do an operation on the live requests; returns the tokens found, if the tokens are a text,
+    or the pages copied on write, 0 or 1."""
     kind, name, *rest = op
-    if kind == "create":
-        live[name] = PagedRequest(pool, name)
-    if kind in ("create", "append"):
-        return int(live[name].append(*rest) is not None)
-    if kind == "fork":
-        live[rest[0]] = live[name].fork(rest[0])
-    else:
+    if kind == "release":
         live.pop(name).free()
+    elif kind == "fork":
+        live[rest[0]] = live[name].fork(rest[0])
+    elif rest and isinstance(rest[0], str):
+        return tokens_found(pool, live, texts, op)
+    else:
+        if kind == "create":
+            live[name] = PagedRequest(pool, name)
+        return int(live[name].append(*rest) is not None)
     return 0
 
 
 def tokens_found(pool, live, texts, op):
-    """Do an operation on the live requests and their texts; returns the tokens found, None if
-    it was refused: a new request is not live then, an old one keeps what it has."""
-    kind, name, *rest = op
-    if kind == "release":
-        live.pop(name).free()
-        return 0
-    text = rest[0] if kind == "create" else texts[name] + rest[0]
+    """Create or append a text; returns the tokens found, None if it was refused: a new request
+    is not live then, an old one keeps what it has."""
+    kind, name, more = op
+    text = more if kind == "create" else texts[name] + more
     keys = page_keys(text, pool.page_size)
     try:
         if kind == "create":
             live[name] = PrefixRequest(pool, len(text), keys, name)
         else:
-            live[name].append(len(rest[0]), keys)
+            live[name].append(len(more), keys)
     except OutOfPages:
         return None
     texts[name] = text

@@ -8,18 +8,15 @@ SETTINGS = "max_model_len", "max_num_seqs", "max_num_batched_tokens"
 
 
 def logged_servers():
-    """The start-ups whose log tells version, share of memory and tokens, of models with a name
-    here, without pipeline stages (which print one stage's memory). `engine` is the row of
-    engines.csv, `scheme` how the weights are stored."""
+    """The start-ups whose log tells version, share of memory and tokens, of engines, cards and
+    models with a name here, without pipeline stages (which print one stage's memory). `scheme`
+    is how the weights are stored."""
     logs = facts("kv_logs").query("pipeline_parallel == 1 and kv_tokens > 0")
-    logs = logs[~logs["engine_version"].str.contains(r"\(V1\)", na=False)]  # before it was ready
-    version = logs["engine_version"].str.replace(".*V0.*", "0.7", regex=True)  # the last to be V0
-    logs = logs.assign(engine="vllm-" + version.str.extract(r"^(0\.20\.0|0\.\d+)")[0], scheme=[
+    logs = logs[logs["gpu"].isin(facts("gpus")["name"])]
+    logs = logs.dropna(subset=["engine", "shape", "gpu_memory_utilization"])
+    return logs.reset_index(drop=True).assign(scheme=[
         said_scheme(f"{row.model} {row.weights_dtype} {row.shape}".replace("/", " "))
         for row in logs.itertuples()])
-    known = (logs["gpu"].isin(facts("gpus")["name"]) & logs["engine"].isin(facts("engines")["name"])
-             & logs["gpu_memory_utilization"].notna() & logs["shape"].notna())
-    return logs[known].reset_index(drop=True)
 
 
 def deployed(row, weights=True):

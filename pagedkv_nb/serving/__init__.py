@@ -1,5 +1,5 @@
 """Simulated servers: memories, policies, a server and its clock, and measures of a run."""
-from .clock import Clock, gain
+from .clock import Clock
 from .measures import (accounts, knee, latencies, means_between, saturate, steady_state,
                        throughput_of)
 from .memory import PagedMemory, PlainPagedMemory, ReservedMemory

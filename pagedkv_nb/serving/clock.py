@@ -67,10 +67,3 @@ def speed(gpu, bandwidth_gb_s, tflops):
     if not (given[1] or card["fp16_tflops"] > 0):
         raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv; tell its tflops")
     return given[0] or card["bandwidth_gb_s"], given[1] or card["fp16_tflops"]
-
-
-def gain(model, batches, cached_tokens):
-    """How many times more tokens a second the first of two batches gives than the second, if
-    an iteration does nothing but read: bandwidth and efficiency cancel."""
-    read = [model.weight_bytes + n * model.kv_bytes_per_token for n in cached_tokens]
-    return batches[0] / batches[1] * read[1] / read[0]

@@ -2,14 +2,16 @@
 import numpy as np
 import pandas as pd
 
-from ..contiguous import STATES
+from ..contiguous import STATES, account
 from .server import Server
 
 
 def accounts(server, start=0):
-    """The account of every iteration so far from `start` on: a row each, states in slots."""
+    """The account of every iteration so far from `start` on: a row each, states in slots. Of
+    pages the rest of a last one is internal fragmentation, as in the paper, free ones external."""
     running, waiting, used, final, asked, computed = np.array(server.history[start:]).T
-    states = dict(zip(STATES, server.memory.account(asked, final, used)))
+    final = final if server.memory.reserves else used
+    states = dict(zip(STATES, account(server.memory.slots, asked, final, used)))
     return pd.DataFrame({"running": running, "waiting": waiting, **states, "computed": computed})
 
 
@@ -28,9 +30,9 @@ def shares(server, mean):
 
 def steady_state(server, drop=0.2):
     """Means over iterations, and per finished request its preemptions and recomputed tokens."""
-    account, done = without_first(server, drop)
+    table, done = without_first(server, drop)
     per_request = 1 / max(1, len(done))
-    return {**shares(server, account.mean()),
+    return {**shares(server, table.mean()),
             "preemptions_per_request": sum(r.preemptions for r in done) * per_request,
             "recomputed_tokens": sum(r.recomputed_tokens for r in done) * per_request}
 
@@ -38,11 +40,11 @@ def steady_state(server, drop=0.2):
 def throughput_of(server, clock, drop=0.2):
     """If each iteration takes what the clock says: requests a second, requests at once (mean
     over time), milliseconds an iteration."""
-    account, done = without_first(server, drop)
-    rows = account[["computed", "used", "running"]].values.tolist()
+    table, done = without_first(server, drop)
+    rows = table[["computed", "used", "running"]].values.tolist()
     seconds = np.array([clock.seconds(*row) for row in rows])
     return {"requests_per_s": float(len(done) / seconds.sum()),
-            "requests_at_once": float(np.average(account["running"], weights=seconds)),
+            "requests_at_once": float(np.average(table["running"], weights=seconds)),
             "iteration_ms": float(1e3 * seconds.mean())}
 
 

@@ -1,11 +1,13 @@
 """The memories a simulated server can have: reservations, or pages."""
-from ..contiguous import BuddyAllocator, account
+from ..contiguous import BuddyAllocator
 from ..paging import OutOfPages, PagedRequest, PagePool, pages_for
 from ..parameter import number, positive_int
 
 
 class ReservedMemory:
     """One contiguous reservation a request, from its admission until it leaves."""
+
+    reserves = True  # slots for tokens that are not written yet
 
     def __init__(self, slots, policy, longest, allocator=BuddyAllocator):
         """`policy.reserve` says how much a request gets, `longest` is the longest request in
@@ -14,11 +16,9 @@ class ReservedMemory:
         self.longest = positive_int("longest", longest)
         self.policy = policy
         self.asked = 0  # slots
-        self.allocator = allocator(slots)
-        address = self.allocator.allocate(longest)
-        if address is None:
+        if allocator(slots).allocate(longest) is None:
             raise ValueError(f"longest={longest}: the memory of {slots} slots has no room")
-        self.allocator.release(address)
+        self.allocator = allocator(slots)
 
     def admit(self, request):
         """Reserve room; False, with nothing changed, if there is none. ValueError if the
@@ -46,13 +46,10 @@ class ReservedMemory:
         """Where a running request lies: [(first slot, slots)] in logical order."""
         return [request.place]
 
-    def account(self, asked, final, used):
-        """The states of all slots, given what was asked for and the requests' tokens."""
-        return account(self.slots, asked, final, used)
-
-
 class PageLimits:
-    """What both paged memories have in common: sizes, admission's rule and the account."""
+    """What both paged memories have in common: sizes and admission's rule."""
+
+    reserves = False
 
     def __init__(self, slots, page_size=16, watermark=0.01):
         """`slots // page_size` pages; `watermark` is the share kept back (vLLM's 0.01)."""
@@ -72,11 +69,6 @@ class PageLimits:
     def asked(self):
         """Slots of the pages in use."""
         return (self.total_pages - self.n_free) * self.page_size
-
-    def account(self, asked, final, used):
-        """The states of all slots: the rest of a last page is internal fragmentation,
-        as in the paper, and free pages are external."""
-        return account(self.slots, asked, used, used)
 
 
 class PlainPagedMemory(PageLimits):

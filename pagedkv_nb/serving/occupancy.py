@@ -8,12 +8,9 @@ COLUMNS = ("request", "first_slot", "slots", "tokens", "start", "end")
 
 def pieces_through_time(frames):
     """A row for each piece of memory in the frames, which say who holds what in each iteration:
-    {(request, first slot, slots): tokens in it}. Neighbours that are one stretch are joined.
-
-    `first_slot` and `slots` say where it lies, `start` and `end` (excluded) in which iterations;
-    in the first of them it holds `tokens`, then one more in each, at most its `slots` (negative:
-    so many are written elsewhere first).
-    """
+    {(request, first slot, slots): tokens in it}; neighbours that are one stretch are joined. From
+    `start` to `end` (excluded) it holds `tokens`, then one more in each iteration, at most its
+    `slots` (negative: so many are written elsewhere first)."""
     held, rows = {}, []
     for iteration, seen in enumerate(chain(frames, [{}])):
         gone = [key for key in held if key not in seen]
@@ -32,22 +29,20 @@ def places(number, pieces, tokens):
     return seen
 
 
-def frames(server, iterations):
-    """Step a server that often; yields what its running requests hold in each iteration, when
-    every one has its token and nobody has left yet."""
-    for _ in range(iterations):
-        server.write()
-        seen = {}
-        for request in server.running:
-            tokens = request.tokens_before(server.iteration + 1)
-            seen |= places(request.number, server.memory.pieces(request), tokens)
-        server.leave()
-        yield seen
+def frame(server):
+    """Step a server; what its requests hold when each has its token and nobody has left yet."""
+    server.write()
+    seen = {}
+    for request in server.running:
+        tokens = request.tokens_before(server.iteration + 1)
+        seen |= places(request.number, server.memory.pieces(request), tokens)
+    server.leave()
+    return seen
 
 
 def record(server, iterations):
     """Step a server that often; the `pieces_through_time` of its requests."""
-    return pieces_through_time(frames(server, iterations))
+    return pieces_through_time(frame(server) for _ in range(iterations))
 
 
 def joined(table):
