@@ -9,17 +9,11 @@ from pathlib import Path
 from textwrap import dedent
 
 from IPython.display import display
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
 
 from ..parameter import shown
 from .style import settle
 
 WIDTH = 700  # pixels on the page
-# A card brings its own paper: legible in every theme, on a dark page too.
-CARD = ("background: #f8f8f8; color: #222; margin: 0; padding: 8px 12px; "
-        "border-radius: 4px; overflow-x: auto")
 
 
 class Figures:
@@ -98,9 +92,4 @@ def write_together(files, instead_of=()):
 def source(*objects):
     """Show the source of functions, methods or classes: the very code that runs."""
     code = "\n".join(dedent(getsource(o)) for o in objects)
-    look = HtmlFormatter(noclasses=True, nobackground=True, wrapcode=True, prestyles=CARD)
-    shown = highlight(code, PythonLexer(), look)
-    shown = shown.replace("<pre ", '<pre tabindex="0" ').replace(
-        "<code>", '<code style="background: none; color: #222; padding: 0">')
-    display({"text/html": shown, "text/plain": code,
-             "text/markdown": f"```python\n{code}```"}, raw=True)
+    display({"text/markdown": f"```python\n{code}```", "text/plain": code}, raw=True)

@@ -1,5 +1,6 @@
 """What a page that embeds the study meets: listings legible in every theme, figures that
 say what they show."""
+import inspect
 import os
 import re
 import subprocess
@@ -13,10 +14,8 @@ from xml.dom import minidom
 import nbformat
 import pandas as pd
 import pytest
-from pygments.styles import get_style_by_name
-from pygments.token import Text
 
-from pagedkv_nb import attention, paging, serving
+from pagedkv_nb import paging
 from pagedkv_nb.study import notebook
 from pagedkv_nb.study.style import canvas
 
@@ -32,31 +31,12 @@ def shown(monkeypatch):
     return outputs
 
 
-def luminance(colour):
-    digits = colour.lstrip("#")
-    digits = "".join(2 * d for d in digits) if len(digits) == 3 else digits
-    parts = [int(digits[i:i + 2], 16) / 255 for i in (0, 2, 4)]
-    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear))
-
-
-def contrast(one, other):
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def test_a_listing_brings_its_own_paper_and_every_token_can_be_read_on_it(shown):
-    notebook.source(paging.PagePool, attention.PagedKVCache, serving.Server)
-    html = shown[0]["text/html"]
-    paper = re.search(r"<pre [^>]*style=\"[^\"]*background: (#\w+); color: (#\w+)", html)
-    assert contrast(*paper.groups()) >= 7
-    assert '<code style="background: none; color: #222' in html  # JupyterLab drops `inherit`
-    inked = re.findall(r'<span style="[^"]*?color: (#\w+)[^"]*">([^<]*)</span>', html)
-    assert len(inked) > 300
-    assert all(contrast(ink, paper[1]) >= 4.5 for ink, text in inked if text.strip())
-    ink = {look["color"] for token, look in get_style_by_name("default")
-           if look["color"] and token not in Text.Whitespace}
-    assert min(contrast(colour, paper[1]) for colour in ink) >= 4.5
+def test_a_listing_is_the_code_itself_in_whatever_colours_its_page_has(shown):
+    notebook.source(paging.PagePool, paging.PagePool.allocate)
+    code = shown[0]["text/plain"]
+    assert shown == [{"text/plain": code, "text/markdown": f"```python\n{code}```"}]
+    assert code.startswith("class PagePool:") and "\ndef allocate(self):" in code
+    assert inspect.getsource(paging.PagePool) in code
 
 
 def test_a_figure_fits_a_phone_and_its_svg_says_what_it_shows(shown, tmp_path):
@@ -103,11 +83,12 @@ def test_opened_in_a_dark_lab_a_notebook_is_legible_and_stays_as_it_is(tmp_path)
     copy.write_text(nbformat.writes(nb) + "\n")
     with jupyterlab(tmp_path) as lab, chromium(tmp_path) as page:
         page.send("Page.navigate", url=f"{lab}lab/tree/nb.ipynb?token=t&reset")
-        page.wait("!!document.querySelector('.highlight code')")
+        page.wait("!!document.querySelector('.jp-RenderedMarkdown code span')")
         page.wait("document.querySelector('.jp-Notebook-ExecutionIndicator')"
                   ".dataset.status === 'idle'")
-        look = "document.querySelector('.highlight code')"
-        assert page.run(f"getComputedStyle({look}).color") == "rgb(34, 34, 34)"
+        for element, kind, seen in (("code", "color", "255, 255, 255"), ("pre", "backgroundColor", "17, 17, 17")):
+            look = f"getComputedStyle(document.querySelector('.jp-RenderedMarkdown {element}')).{kind}"
+            assert page.run(look) == f"rgb({seen})"
         assert page.run("document.body.dataset.jpThemeLight") == "false"
         time.sleep(3)
         assert page.run("document.querySelectorAll('.jp-mod-dirty').length") == 0
