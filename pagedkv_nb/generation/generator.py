@@ -51,13 +51,12 @@ class Generator:
         `watermark` is the share of pages that admission keeps back."""
         self.model, self.cache, self.pool = model, cache, cache.pool
         self.kept_back = int(number("watermark", watermark, most=1) * self.pool.total_pages)
-        self.waiting, self.running, self.finished = deque(), [], []
+        self.waiting, self.running = deque(), []
         self.history = []  # of each iteration: {answer: (tokens in the cache, block table)}
 
     def add(self, prompt, limit=128, n=1, temperature=0.0, seed=0):
         """Queue a prompt (token ids) for n answers of at most `limit` tokens; returns them.
-        ValueError if the whole pool could not hold one (its last token is never read), or for
-        a token that the vocabulary does not have."""
+        ValueError if the whole pool could not hold one (its last token is never read)."""
         longest = positive_int("prompt tokens", len(prompt)) + positive_int("limit", limit) - 1
         if pages_for(longest, self.pool.page_size) > self.pool.total_pages:
             raise ValueError(f"limit={limit}: a prompt of {len(prompt)} tokens and its answer do "
@@ -118,31 +117,30 @@ class Generator:
 
     def _preempt(self):
         """The youngest goes back to the head of the queue, without its pages."""
-        answer = self.running.pop()
-        self._release(answer)
+        answer = self.running[-1]
+        self._leave(answer)
         answer.preemptions += 1
         self.waiting.appendleft(answer)
 
     def _forked(self, answer):
         """The answers that waited for this prompt, now forks of it, which run too."""
-        for twin in answer.forks:
-            twin.request, twin.in_cache = answer.request.fork(), answer.in_cache
-            self.running.append(twin)
         forks, answer.forks = answer.forks, []
+        for twin in forks:
+            twin.request, twin.in_cache = answer.request.fork(), answer.in_cache
+        self.running += forks
         return forks
 
     def _let_go(self):
         """Those who wrote the end token or reached their limit leave."""
         for answer in list(self.running):
             if answer.written[-1] == self.model.end_token or len(answer.written) == answer.limit:
-                self.running.remove(answer)
-                self.finished.append(answer)
-                self._release(answer)
+                self._leave(answer)
 
-    def _release(self, answer):
-        """An answer gives its pages back."""
+    def _leave(self, answer):
+        """An answer no longer runs, and gives its pages back."""
+        self.running.remove(answer)
         answer.request.free()
-        answer.request, answer.in_cache = None, 0
+        answer.in_cache = 0
 
 
 def beam_search(model, cache, prompt, width, limit=128):
@@ -175,9 +173,8 @@ def continued(beams, going):
 
 def candidates(beams, logits, width):
     """The 2 x width best continuations, best first: (score, tokens, request of the beam)."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    scores = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    scores = scores + np.array([[score] for score, _, _ in beams])
+    scores = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True, dtype=float)
+    scores += [[score] for score, _, _ in beams]
     best = np.argsort(-scores, axis=None, kind="stable")[:2 * width]
     return [(float(scores[i, token]), [*beams[i][1], int(token)], beams[i][2])
             for i, token in zip(*np.unravel_index(best, scores.shape))]

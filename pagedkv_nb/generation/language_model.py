@@ -1,5 +1,6 @@
 """A llama-like language model in NumPy, read from a GGUF file, whose K and V lie in pages."""
 from collections import Counter
+from dataclasses import dataclass
 from os.path import isfile
 from pathlib import Path
 
@@ -15,19 +16,18 @@ PARTS = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output",
          "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
 
 
+@dataclass(eq=False)
 class LanguageModel:
-    """Weights in float32, a tokenizer, and the forward pass. `shape` is its `Model`, which
-    says what a token of its KV cache costs; `layers` are dicts of matrices, (out, in), and
-    of norms, (hidden,)."""
+    """Weights, a tokenizer, and the forward pass."""
 
-    def __init__(self, shape, embedding, layers, output_norm, rope_base=1e5, epsilon=1e-5,
-                 tokenizer=None, end_token=2):
-        """A model of those arrays: `embedding` (vocab, hidden) is also the output head."""
-        self.shape, self.embedding, self.layers = shape, embedding, layers
-        self.output_norm, self.epsilon = output_norm, epsilon
-        pair = np.arange(0, shape.head_dim, 2)
-        self.turn = rope_base ** (-pair / shape.head_dim)  # radians a position, by pair
-        self.tokenizer, self.end_token = tokenizer, end_token
+    shape: Model  # says what a token of its KV cache costs
+    embedding: np.ndarray  # (vocab, hidden); the output head too
+    layers: list  # dicts of matrices, (out, in), and of norms, (hidden,)
+    output_norm: np.ndarray  # (hidden,)
+    rope_base: float = 1e5
+    epsilon: float = 1e-5
+    tokenizer: object = None
+    end_token: int = 2
 
     @classmethod
     def load(cls, path=""):
@@ -37,8 +37,7 @@ class LanguageModel:
         if not isinstance(path, str | Path) or not isfile(path or FILE):
             raise ValueError(f"{problem}no file; `make model` fetches the study's model")
         try:
-            from gguf import GGUFReader
-            return cls(**contents(GGUFReader(path or FILE), Path(path or FILE).stem))
+            return cls(**contents(Path(path or FILE)))
         except ImportError as error:
             raise ValueError(f"{problem}{error}; pip install 'pagedkv_nb[model]'") from None
         except Exception as error:  # gguf and tokenizers raise many kinds, even plain ones
@@ -67,26 +66,30 @@ class LanguageModel:
         """Append the tokens of each (request, tokens) and compute them; returns the logits
         after the last token of each, (requests, vocab). OutOfPages, and ValueError for a
         token that the vocabulary does not have, change nothing."""
-        for _, tokens in batch:
-            self.known(tokens)
-        check_room([(request, len(tokens)) for request, tokens in batch], cache.pool)
+        pool = cache.pool
+        needed = sum(pages_for(r.n_tokens + positive_int("n_tokens", len(self.known(tokens))),
+                               pool.page_size) - len(r.block_table) for r, tokens in batch)
+        # Where all who hold a partly filled page write to it, the last of them needs no copy.
+        writers = Counter(r.block_table[-1] for r, _ in batch if r.n_tokens % pool.page_size)
+        needed += sum(min(n, pool.ref_count(page) - 1) for page, n in writers.items())
+        if needed > pool.n_free:
+            raise OutOfPages(f"pages needed: {needed}, free: {pool.n_free}")
         for request, tokens in batch:
             cache.append(request, len(tokens))
         return self.compute(batch, cache)
 
     def compute(self, batch, cache):
         """The same for requests that have the room already: the tokens are their last."""
-        counts = [len(tokens) for _, tokens in batch]
-        ends = np.cumsum(counts)
-        rows = [slice(end - n, end) for end, n in zip(ends, counts)]
-        positions = np.concatenate([np.arange(r.n_tokens - n, r.n_tokens)
-                                    for (r, _), n in zip(batch, counts)])
+        ends = np.cumsum([len(tokens) for _, tokens in batch])
+        rows = [slice(end - len(tokens), end) for end, (_, tokens) in zip(ends, batch)]
+        positions = np.concatenate([np.arange(r.n_tokens)[-len(tokens):] for r, tokens in batch])
         x = self.embedding[np.concatenate([tokens for _, tokens in batch])]
         for layer, w in enumerate(self.layers):
             h = rms_norm(x, w["attn_norm"], self.epsilon)
             x = x + self.attention_layer(layer, w, h, positions, zip(batch, rows), cache)
             h = rms_norm(x, w["ffn_norm"], self.epsilon)
-            x = x + (silu(h @ w["ffn_gate"].T) * (h @ w["ffn_up"].T)) @ w["ffn_down"].T
+            gate = h @ w["ffn_gate"].T
+            x = x + (gate / (1 + np.exp(-gate)) * (h @ w["ffn_up"].T)) @ w["ffn_down"].T
         return rms_norm(x[ends - 1], self.output_norm, self.epsilon) @ self.embedding.T
 
     def attention_layer(self, layer, w, h, positions, requests, cache):
@@ -104,23 +107,12 @@ class LanguageModel:
     def rotate(self, x, positions):
         """Rotary positions: each pair of neighbouring dimensions of x, (tokens, heads,
         head_dim), turned by an angle that grows with the position."""
-        angle = positions[:, None, None] * self.turn
+        pair = np.arange(0, self.shape.head_dim, 2)
+        angle = positions[:, None, None] * self.rope_base ** (-pair / self.shape.head_dim)
         cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
-        turned, even, odd = np.empty_like(x), x[..., 0::2], x[..., 1::2]
-        turned[..., 0::2] = even * cos - odd * sin
-        turned[..., 1::2] = odd * cos + even * sin
-        return turned
-
-
-def check_room(appends, pool):
-    """OutOfPages unless there is room for all appends, (request, n_tokens) each. Where all
-    who hold a partly filled page write to it, the last of them needs no copy."""
-    needed = sum(pages_for(r.n_tokens + positive_int("n_tokens", n), pool.page_size)
-                 - len(r.block_table) for r, n in appends)
-    writers = Counter(r.block_table[-1] for r, _ in appends if r.n_tokens % pool.page_size)
-    needed += sum(min(n, pool.ref_count(page) - 1) for page, n in writers.items())
-    if needed > pool.n_free:
-        raise OutOfPages(f"pages needed: {needed}, free: {pool.n_free}")
+        even, odd = x[..., 0::2], x[..., 1::2]
+        turned = np.stack([even * cos - odd * sin, odd * cos + even * sin], axis=-1)
+        return turned.reshape(x.shape)
 
 
 def rms_norm(x, weight, epsilon):
@@ -128,29 +120,25 @@ def rms_norm(x, weight, epsilon):
     return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + epsilon) * weight
 
 
-def silu(x):
-    """x times its logistic function."""
-    return x / (1 + np.exp(-x))
-
-
-def contents(reader, name):
+def contents(path):
     """The arguments of `LanguageModel` that a GGUF file gives; an error if it is of another
     kind, cut short, or of a quantisation that is not known."""
-    from gguf import dequantize
+    from gguf import GGUFReader, dequantize
+    reader = GGUFReader(path)
     said = {key: field.contents() for key, field in reader.fields.items()}
     if said.get("general.architecture") != "llama":
         raise ValueError(f"its architecture is {said.get('general.architecture')!r}, not 'llama'")
     arrays = {t.name.removesuffix(".weight"): dequantize(t.data, t.tensor_type).astype(np.float32)
               for t in reader.tensors}
-    shape = shape_of(said, name, sum(array.size for array in arrays.values()))
+    shape = shape_of(said, path.stem, sum(array.size for array in arrays.values()))
     layers = [{part: arrays.pop(f"blk.{i}.{part}") for part in PARTS} for i in range(shape.layers)]
-    made = {"shape": shape, "embedding": arrays.pop("token_embd"), "layers": layers,
-            "output_norm": arrays.pop("output_norm"), "rope_base": said["llama.rope.freq_base"],
-            "epsilon": said["llama.attention.layer_norm_rms_epsilon"],
-            "tokenizer": tokenizer_of(said), "end_token": said["tokenizer.ggml.eos_token_id"]}
+    embedding, output_norm = arrays.pop("token_embd"), arrays.pop("output_norm")
     if arrays:  # another output head, biases, scaled positions: its text would be wrong
         raise ValueError(f"it has more than a llama: {', '.join(arrays)}")
-    return made
+    return {"shape": shape, "embedding": embedding, "layers": layers, "output_norm": output_norm,
+            "rope_base": said["llama.rope.freq_base"], "tokenizer": tokenizer_of(said),
+            "epsilon": said["llama.attention.layer_norm_rms_epsilon"],
+            "end_token": said["tokenizer.ggml.eos_token_id"]}
 
 
 def shape_of(said, name, n_parameters):

@@ -66,8 +66,7 @@ def read_traces(trace, page_size=TOKENS_PER_ID):
 
 def own(trace, page_size, problem):
     """The prompts of a user's file."""
-    known = {(field,): ["timestamp"] for field in FIELDS}
-    table = read_table(trace, problem, known | {("hash_ids",): ["input_length", "timestamp"]})
+    table = read_table(trace, problem, {(f,): ["input_length", "timestamp"] for f in FIELDS})
     field = table.columns[0]
     contents = [listed(field, content) for content in table[field]]
     refuse([not content for content in contents], table[field], problem, FIELDS[field])
@@ -84,7 +83,7 @@ def own(trace, page_size, problem):
 def lengths(table, ids, page_size, problem):
     """Tokens of rows with `hash_ids`: whole pages where no `input_length` says it."""
     full = pd.Series([len(one) * page_size for one in ids])
-    told = table.get("input_length", full).fillna(full)
+    told = table.get("input_length", full).fillna(full).rename("input_length")
     n_tokens = token_counts(told, problem)
     refuse(pages_for(n_tokens, page_size) * page_size != full, told, problem,
            f"as many pages of {page_size} tokens as the row has hash_ids")
