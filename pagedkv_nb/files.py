@@ -12,20 +12,16 @@ def text_of(path, problem, most=2**26):
     try:
         text = content_of(os.path.expanduser(path), most).decode("utf-8-sig")
         zero = text.find("\0")
-        why = "it is empty" if not text.strip() else zero >= 0 and f"no text (byte {zero})"
-    except (EOFError, zlib.error):
-        why = "the gzip file ends too soon"
-    except UnicodeDecodeError as error:
-        why = f"no UTF-8 text (byte {error.start})"
-    except (OSError, ValueError) as error:  # absent, no zip after all, no name of a file
+        if zero >= 0 or not text.strip():
+            raise ValueError(f"no text (byte {zero})" if zero >= 0 else "it is empty")
+        return text
+    except (EOFError, OSError, ValueError, zlib.error) as error:  # no UTF-8, no name of a file
         why = getattr(error, "strerror", None) or error
-    if why:
-        raise ValueError(f"{problem}cannot be read: {why}")
-    return text
+        raise ValueError(f"{problem}cannot be read: {why}") from None
 
 
 def json_of(text):
-    """What a JSON text holds; ValueError if it is none, LookupError by a key an object has twice."""
+    """What a JSON text holds; ValueError if it is none, LookupError if a key is there twice."""
     return json.loads(text, object_pairs_hook=once)
 
 

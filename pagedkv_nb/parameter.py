@@ -50,6 +50,7 @@ def choice(name, value, allowed):
     """The value; ValueError unless it is one of the allowed names."""
     if not isinstance(value, str) or value not in list(allowed):
         close = get_close_matches(value, allowed, 1, 0.45) if isinstance(value, str) else ()
-        meant = ", ..." * (len(allowed) > 60) + (f"; did you mean {close[0]}?" if close else "")
-        raise ValueError(f"{shown(name, value)}: must be one of {', '.join([*allowed][:60])}{meant}")
+        told = ", ".join([*allowed][:60]) + ", ..." * (len(allowed) > 60)
+        told += f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{shown(name, value)}: must be one of {told}")
     return value

@@ -126,11 +126,9 @@ def contents(path):
     from gguf import GGUFReader, dequantize
     reader = GGUFReader(path)
     said = {key: field.contents() for key, field in reader.fields.items()}
-    if said.get("general.architecture") != "llama":
-        raise ValueError(f"its architecture is {said.get('general.architecture')!r}, not 'llama'")
+    shape = shape_of(said, path.stem, sum(int(t.n_elements) for t in reader.tensors))
     arrays = {t.name.removesuffix(".weight"): dequantize(t.data, t.tensor_type).astype(np.float32)
               for t in reader.tensors}
-    shape = shape_of(said, path.stem, sum(array.size for array in arrays.values()))
     layers = [{part: arrays.pop(f"blk.{i}.{part}") for part in PARTS} for i in range(shape.layers)]
     embedding, output_norm = arrays.pop("token_embd"), arrays.pop("output_norm")
     if arrays:  # another output head, biases, scaled positions: its text would be wrong
@@ -143,6 +141,8 @@ def contents(path):
 
 def shape_of(said, name, n_parameters):
     """The `Model` that `sizing` understands, from the fields of a GGUF file."""
+    if said.get("general.architecture") != "llama":
+        raise ValueError(f"its architecture is {said.get('general.architecture')!r}, not 'llama'")
     told = {key.removeprefix("llama."): value for key, value in said.items()}
     heads, hidden = told["attention.head_count"], told["embedding_length"]
     return Model(name, told["block_count"], told.get("attention.head_count_kv", heads),

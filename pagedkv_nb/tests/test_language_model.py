@@ -114,7 +114,7 @@ def test_a_model_read_from_a_file_writes_the_same(tmp_path):
 def test_heads_that_a_file_does_not_tell_are_as_many_and_as_wide_as_can_be():
     said = {"attention.head_count": 4, "embedding_length": 24, "block_count": 2, "context_length": 64,
             "feed_forward_length": 8}
-    shape = shape_of({f"llama.{key}": n for key, n in said.items()} | {"vocab_size": 40}, "x", 0)
+    shape = shape_of({f"llama.{key}": n for key, n in said.items()} | {"vocab_size": 40, "general.architecture": "llama"}, "x", 0)
     assert (shape.kv_heads, shape.head_dim) == (4, 6)
 
 

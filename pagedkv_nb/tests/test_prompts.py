@@ -61,7 +61,7 @@ def test_some_of_the_prompts():
 def made(texts, size):
     """Prompts of texts, one token more than full pages are asked for."""
     texts = [text + "z" if len(text) % size == 0 else text for text in texts]
-    return Prompts("made", size, [page_keys(t, size) for t in texts], [len(t) for t in texts],
+    return Prompts(size, [page_keys(t, size) for t in texts], [len(t) for t in texts],
                    list(map(float, range(len(texts)))))
 
 
@@ -165,5 +165,5 @@ def test_no_trace_at_all(trace):
 
 def test_sessions_are_equal_in_their_first_two_pages():
     keys = [[1, 2, 3], [1, 2], [1], [1], [4, 2], [5, 2], [], [1, 9]]
-    prompts = Prompts("made", 4, keys, [4 * len(k) + 1 for k in keys], [0.0] * len(keys))
+    prompts = Prompts(4, keys, [4 * len(k) + 1 for k in keys], [0.0] * len(keys))
     assert sessions(prompts) == [0, 0, 1, 1, 0, 0, 2, 3]

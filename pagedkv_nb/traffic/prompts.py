@@ -21,7 +21,6 @@ class Prompts:
     """Requests in order of arrival. `keys` are those of the full pages of each prompt, each
     standing for everything before it too; `seconds` is when it came; lengths are in tokens."""
 
-    name: str
     page_size: int
     keys: list
     n_tokens: list
@@ -77,7 +76,7 @@ def own(trace, page_size, problem):
         keys = [ids[:n // page_size] for ids, n in zip(contents, n_tokens)]
     else:
         keys = [page_keys(content, page_size) for content in contents]
-    return Prompts(trace, page_size, keys, n_tokens, times(table, problem))
+    return Prompts(page_size, keys, n_tokens, times(table, problem))
 
 
 def lengths(table, ids, page_size, problem):
@@ -104,7 +103,7 @@ def shipped(name, page_size):
         fresh += new
     step = page_size // TOKENS_PER_ID
     keys = [one[step - 1:n // TOKENS_PER_ID:step] for one, n in zip(ids, n_tokens)]
-    return Prompts(name, page_size, keys, n_tokens, (table["timestamp"] / 1000).tolist())
+    return Prompts(page_size, keys, n_tokens, (table["timestamp"] / 1000).tolist())
 
 
 def listed(field, content):

@@ -40,16 +40,14 @@ def read_table(path, problem, known):
 
 def chosen(columns, known):
     """{our name: theirs} of the columns to read; capitals and blanks around them do not count."""
-    theirs = {}
-    for column in columns:
-        theirs.setdefault(column.strip().lower(), []).append(column)
+    names = [column.strip().lower() for column in columns]
+    theirs = dict(zip(names, columns))
     for needed, welcome in known.items():
-        there = {name: theirs[name.lower()] for name in (*needed, *welcome)
-                 if name.lower() in theirs}
+        there = [name for name in (*needed, *welcome) if name.lower() in theirs]
         if set(needed) <= set(there):
-            if twice := [name for name, found in there.items() if len(found) > 1]:
+            if twice := [name for name in there if names.count(name.lower()) > 1]:
                 raise ValueError(f"column {twice[0]} is there twice, capitals aside")
-            return {name: found[0] for name, found in there.items()}
+            return {name: theirs[name.lower()] for name in there}
     raise ValueError(f"needs columns {' or '.join(map(','.join, known))}; "
                      f"found: {', '.join(columns) or 'none'}"[:1000])
 
