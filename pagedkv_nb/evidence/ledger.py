@@ -8,7 +8,7 @@ import pandas as pd
 from ..contiguous import naive_utilisation
 from ..facts import facts
 from ..paging import PagedRequest, PagePool, paged_utilisation, pages_for
-from ..serving import POLICIES, Clock, Server, saturate, steady_state, throughput_of
+from ..serving import POLICIES, Clock, Server, steady_state, throughput_of
 from ..sizing import GIB, MIB, Model
 from ..traffic import article_distribution, article_lengths, read_workload
 
@@ -36,13 +36,12 @@ def sizing():
                 "for multi-head attention", agree.all())
     yield judge("MiB reserved, used, wasted by one request", "1024, 250, 774",
                 ", ".join(f"{n * PER_TOKEN / MIB:g}" for n in (2048, 500, 2048 - 500)))
-    life = 160 + np.arange(1, 341).mean()  # tokens: prompt 160, output 340
-    over_life, at_end = (100 * (2048 - used) * PER_TOKEN / GIB for used in (life, 500))
-    yield judge("100 users waste", "75.59 GiB", f"{over_life:.2f} GiB, as a mean over their lives",
-                round(at_end, 2) == 75.59, "at their last token")
-    yield judge("of its reservation one uses", "24.4%",
-                f"{life / 2048:.1%}, as a mean over its life", round(500 / 2048, 3) == 0.244,
-                "at its last token")
+    at_end, life = 500 / 2048, (160 + np.arange(1, 341)).mean() / 2048  # prompt 160, output 340
+    wasted = [100 * 2048 * PER_TOKEN / GIB * (1 - used) for used in (life, at_end)]
+    yield judge("100 users waste", "75.59 GiB", f"{wasted[0]:.2f} GiB, as a mean over their lives",
+                round(wasted[1], 2) == 75.59, "at their last token")
+    yield judge("of its reservation one uses", "24.4%", f"{life:.1%}, as a mean over its life",
+                round(at_end, 3) == 0.244, "at its last token")
 
 
 def systems():
@@ -62,23 +61,21 @@ def systems():
 
 def pool():
     """Pages of five requests, the pool's utilisation, and what is lost in it."""
-    pages = PagePool(512, 16)
-    five = [PagedRequest(pages) for _ in range(5)]
+    pool = PagePool(512, 16)
+    five = [PagedRequest(pool) for _ in range(5)]
     for request, n in zip(five, (320, 48, 160, 96, 272)):
         request.append(n)
     yield judge("pages of five requests", "20, 3, 10, 6, 17",
                 ", ".join(str(len(request.block_table)) for request in five))
-    used = pages.utilisation
+    full = pool.utilisation
     five[1].free()
-    yield judge("pool utilisation", "10.9%, then 10.4%",
-                f"{used:.1%}, then {pages.utilisation:.1%}")
-    waste, even = PROBABILITY @ (-LENGTHS % 16), (-np.arange(1, 2049) % 16).mean()
+    yield judge("pool utilisation", "10.9%, then 10.4%", f"{full:.1%}, then {pool.utilisation:.1%}")
+    own, even = PROBABILITY @ (-LENGTHS % 16), (-np.arange(1, 2049) % 16).mean()
     yield judge("a request wastes page size / 2 on average", "8 slots",
-                f"{even:.1f} if all lengths are as likely, {waste:.2f} with its own",
-                holds=even == 8)
-    PagedRequest(pages).append(pages.n_free * 16)  # is any free page useless?
-    yield judge("fragmentation of pages", "none", f"{waste:.2f} slots a request, internal",
-                pages.n_free == 0, "if external is meant", waste == 0)
+                f"{even:.1f} if all lengths are as likely, {own:.2f} with its own", holds=even == 8)
+    PagedRequest(pool).append(pool.n_free * 16)  # is any free page useless?
+    yield judge("fragmentation of pages", "none", f"{own:.2f} slots a request, internal",
+                pool.n_free == 0, "if external is meant", own == 0)
 
 
 def sharing():
@@ -123,12 +120,9 @@ def batches():
 def conclusions():
     """More requests at once, more throughput, little overhead."""
     requests = read_workload("sharegpt_paper", 20_000, np.random.RandomState(0)).shorter_than(2048)
-    at_once = []
-    for name in ("paged", "max"):
-        server = Server(POLICIES[name].memory(15728, 2048), requests)
-        server.run(20_000)
-        at_once.append(steady_state(server)["requests_at_once"])
-    times = at_once[0] / at_once[1]
+    servers = [Server(POLICIES[name].memory(15728, 2048), requests) for name in ("paged", "max")]
+    paged, naive = (steady_state(one.run(20_000))["requests_at_once"] for one in servers)
+    times = paged / naive
     yield judge("requests at once, over naive", "2-4x", f"{times:.1f}x, as a mean",
                 2 <= 2048 / SLOTS <= 4, "if each has its final length from the start",
                 2 <= times <= 4)
@@ -150,18 +144,17 @@ def throughput():
                     "by memory alone, for " + " and ".join(names[inside]), inside.all())
 
 
-def paper_gains(n_requests=1000, seed=42):
+def paper_gains():
     """How many times the requests a second of two of Orca's systems vLLM serves, in the
     memories of the paper's Table 1, saturated, without host time: a row for each model."""
-    lengths = read_workload("sharegpt_paper", 20_000, np.random.RandomState(seed))
+    requests = read_workload("sharegpt_paper", 20_000, np.random.RandomState(42)).shorter_than(2048)
     rows, slots = {}, facts("published").query("topic == 'paper_memory'")
     for case, size in zip(slots["case"], slots["value"].astype(int)):
         name, _, n_gpus, _, card = case.split()
-        memories = {policy.label: policy.memory(size, 2048) for policy in
-                    (POLICIES["paged"], POLICIES["max"], POLICIES["oracle"])}
-        clock = Clock.of(Model.named(name), card, int(n_gpus))
-        served = saturate(memories, lengths.shorter_than(2048), n_requests)
-        rate = {k: throughput_of(server, clock)["requests_per_s"] for k, server in served.items()}
+        clock, rate = Clock.of(Model.named(name), card, int(n_gpus)), {}
+        for policy in (POLICIES["paged"], POLICIES["max"], POLICIES["oracle"]):
+            server = Server(policy.memory(size, 2048), requests).finish(1000)
+            rate[policy.label] = throughput_of(server, clock)["requests_per_s"]
         rows[case] = {f"over {k}": rate["vLLM"] / rate[k] for k in rate if k != "vLLM"}
     return pd.DataFrame(rows).T
 

@@ -31,14 +31,6 @@ def deployed(row, weights=True):
                       row["gpu_memory_utilization"], row["engine"], **settings)
 
 
-def cache_dtype(row):
-    """What a logged server stores K and V in: fp8 if asked, else the type of its weights,
-    which is of 16 bits for all but float32."""
-    if row["kv_cache_dtype"] == "fp8":
-        return "fp8"
-    return "fp32" if row["weights_dtype"] == "float32" else "auto"
-
-
 def predictions(servers, weights=True):
     """A row for each start-up: its name, model, GPUs, engine, how its weights are stored,
     logged and predicted tokens, and the range of the prediction; only those with logged
@@ -46,7 +38,7 @@ def predictions(servers, weights=True):
     found = []
     known = servers.query("weights_gib > 0" if weights else "weights_dtype != 'float32'")
     for _, row in known.iterrows():
-        d, dtype = deployed(row, weights), cache_dtype(row)
+        d, dtype = deployed(row, weights), row["kv_cache_dtype"]
         low, high = d.token_range(dtype)
         found.append({
             "server": row["id"], "model": row["model"], "gpu": row["gpu"],

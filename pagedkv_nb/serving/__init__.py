@@ -1,7 +1,6 @@
 """Simulated servers: memories, policies, a server and its clock, and measures of a run."""
 from .clock import Clock
-from .measures import (accounts, knee, latencies, means_between, saturate, steady_state,
-                       throughput_of)
+from .measures import accounts, knee, latencies, means_between, steady_state, throughput_of
 from .memory import PagedMemory, PlainPagedMemory, ReservedMemory
 from .occupancy import pieces_through_time, places, record
 from .policy import POLICIES, Policy

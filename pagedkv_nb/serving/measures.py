@@ -3,7 +3,6 @@ import numpy as np
 import pandas as pd
 
 from ..contiguous import STATES, account
-from .server import Server
 
 
 def accounts(server, start=0):
@@ -53,15 +52,6 @@ def means_between(server, start_s, end_s):
     ends, seconds = np.array(server.ends_s), np.array(server.iteration_s)
     weights = seconds * ((ends > start_s) & (ends <= end_s)) / (end_s - start_s)
     return shares(server, accounts(server).mul(weights, axis=0).sum())
-
-
-def saturate(memories, workload, n_requests):
-    """{name: server} for {name: memory}: each has finished so many of the same requests from
-    a queue that is never empty."""
-    servers = {name: Server(memory, workload) for name, memory in memories.items()}
-    for server in servers.values():
-        server.finish(n_requests)
-    return servers
 
 
 def latencies(server):

@@ -58,16 +58,18 @@ class Server:
         self._pace = memory.slots * len(pairs)**2 / sum(map(sum, pairs)) / sum(o for _, o in pairs)
 
     def run(self, iterations):
-        """Step that often."""
+        """Step that often; returns the server."""
         most = max(1, int(10**6 / self._pace))
         for _ in range(positive_int("iterations", iterations, most, why="a million requests")):
             self.step()
+        return self
 
     def finish(self, n_requests):
-        """Step until so many requests have left."""
+        """Step until so many requests have left; returns the server."""
         self.check_work("n_requests", n_requests)
         while len(self.finished) < n_requests:
             self.step()
+        return self
 
     def check_work(self, name, n_requests):
         """ValueError for more requests than a few 100,000 iterations can serve."""

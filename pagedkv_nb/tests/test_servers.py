@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagedkv_nb.evidence.startups import cache_dtype, deployed, logged_servers, predictions
+from pagedkv_nb.evidence.startups import deployed, logged_servers, predictions
 from pagedkv_nb.facts import fact, facts
 from pagedkv_nb.sizing import GIB, Deployment, Engine, Model, budget, remarks, report
 from pagedkv_nb.sizing.__main__ import main
@@ -46,7 +46,7 @@ def test_estimated_weights_are_close():
 def test_admission_is_what_the_log_calls_maximum_concurrency():
     v1 = SERVERS[(SERVERS["engine_version"] == "0.19.0")]
     for _, row in v1.iterrows():
-        admitted = deployed(row).admitted(int(row["max_model_len"]), cache_dtype(row))
+        admitted = deployed(row).admitted(int(row["max_model_len"]), row["kv_cache_dtype"])
         assert admitted == pytest.approx(row["max_concurrency"], rel=0.035)
 
 

@@ -9,7 +9,7 @@ from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import Model
 from pagedkv_nb.evidence import paper_gains
 from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, TimedServer, knee, latencies,
-                                means_between, saturate, throughput_of)
+                                means_between, throughput_of)
 from pagedkv_nb.traffic import Workload, poisson_arrivals, read_workload
 
 OPT_13B = Model.named("OPT-13B")
@@ -175,11 +175,11 @@ def test_bad_clocks_are_one_line(call, message):
 
 def test_reports_by_hand():
     """Two requests at once of two tokens each, a second an iteration, in 8 slots."""
-    served = saturate({"eight": POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator)},
-                      lengths((2, 2)), 20)
-    assert throughput_of(served["eight"], SECOND) == {
+    eight = POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator)
+    served = Server(eight, lengths((2, 2))).finish(20)
+    assert throughput_of(served, SECOND) == {
         "requests_per_s": 1.0, "requests_at_once": 2.0, "iteration_ms": 1000.0}
-    assert len(served["eight"].finished) == 20 and [*served] == ["eight"]
+    assert len(served.finished) == 20
     timed = TimedServer(POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator), lengths((2, 2)),
                         SECOND, [0.0, 0.0, 2.0])
     timed.finish(len(timed.arrival_s))
