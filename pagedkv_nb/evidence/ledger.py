@@ -1,7 +1,5 @@
-"""The article's claims, each with its value, ours, and a verdict that is computed.
-
-A claim holds as it stands, at the precision the article prints; or it holds under a condition that
-we can name; or it is wrong."""
+"""The article's claims, each with its value, ours, and a computed verdict: it holds as it stands,
+at the precision the article prints, or under a condition that we can name, or it is wrong."""
 import numpy as np
 import pandas as pd
 
@@ -19,8 +17,7 @@ SLOTS = 16 * (PROBABILITY @ pages_for(LENGTHS, 16))  # of a request's pages, on 
 
 
 def judge(claim, article, ours, holds_if=False, condition="", holds=None):
-    """A row of the ledger: a claim holds if `holds` says so, by itself if ours begins with what
-    the article prints; or it holds under the condition if `holds_if`."""
+    """A row of the ledger. Without `holds` a claim holds if ours begins as the article prints."""
     holds = ours.startswith(article) if holds is None else holds
     verdict = "holds" if holds else f"holds {condition}" if holds_if else "wrong"
     return {"claim": claim, "article": article, "ours": ours, "verdict": verdict}
@@ -132,8 +129,7 @@ def conclusions():
 
 
 def throughput():
-    """The paper's claim, which the article quotes: requests a second over two of Orca's
-    systems. Ours is memory alone, for three models."""
+    """The paper's claim, which the article quotes: requests a second over two systems."""
     gains, said = paper_gains(), facts("published").query("topic == 'fig12'").set_index("case")
     names = gains.index.str.extract(r"OPT-(\w+)", expand=False)
     for system, gain in gains.items():

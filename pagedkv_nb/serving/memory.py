@@ -46,6 +46,7 @@ class ReservedMemory:
         """Where a running request lies: [(first slot, slots)] in logical order."""
         return [request.place]
 
+
 class PageLimits:
     """What both paged memories have in common: sizes and admission's rule."""
 
@@ -127,8 +128,7 @@ class PagedMemory(PageLimits):
         self._due = [{} for _ in range(self.page_size)]  # by the iteration that needs a page
 
     def admit(self, request):
-        """Count pages for the tokens a request has; False, with nothing changed, if too
-        few would be left."""
+        """As `PlainPagedMemory.admit`, by their number."""
         if not self.has_room(request.n_tokens):
             return False
         self.n_free -= pages_for(request.n_tokens, self.page_size)

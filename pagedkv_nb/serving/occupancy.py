@@ -3,8 +3,6 @@ from itertools import chain
 
 import pandas as pd
 
-COLUMNS = ("request", "first_slot", "slots", "tokens", "start", "end")
-
 
 def pieces_through_time(frames):
     """A row for each piece of memory in the frames, which say who holds what in each iteration:
@@ -17,7 +15,8 @@ def pieces_through_time(frames):
         rows += [(*key, *held.pop(key), iteration) for key in gone]
         new = [key for key in seen if key not in held]
         held |= {key: (seen[key], iteration) for key in new}
-    return joined(pd.DataFrame(rows, columns=COLUMNS))
+    columns = ["request", "first_slot", "slots", "tokens", "start", "end"]
+    return joined(pd.DataFrame(rows, columns=columns))
 
 
 def places(number, pieces, tokens):
