@@ -92,8 +92,7 @@ class Generator:
         self._let_go()
 
     def _admit(self, answer):
-        """Take pages for all the tokens of an answer; False if too few would be left,
-        OutOfPages if nobody runs who will give some back."""
+        """Take pages for all its tokens; False if too few are left, OutOfPages if nobody runs."""
         tokens, size = answer.tokens, self.pool.page_size
         if self.running and self.pool.n_free - pages_for(len(tokens), size) < self.kept_back:
             return False

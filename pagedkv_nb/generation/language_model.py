@@ -29,15 +29,15 @@ class LanguageModel:
     tokenizer: object = None
     end_token: int = 2
 
-    @classmethod
-    def load(cls, path=""):
+    @staticmethod
+    def load(path=""):
         """The model in a GGUF file; without a path the one that `make model` fetches.
         ValueError in one line if it is missing, damaged, or not llama-like."""
         problem = f"{shown('model_path', path)}: "
         if not isinstance(path, str | Path) or not isfile(path or FILE):
             raise ValueError(f"{problem}no file; `make model` fetches the study's model")
         try:
-            return cls(**contents(Path(path or FILE)))
+            return read_model(Path(path or FILE))
         except ImportError as error:
             raise ValueError(f"{problem}{error}; pip install 'pagedkv_nb[model]'") from None
         except Exception as error:  # gguf and tokenizers raise many kinds, even plain ones
@@ -63,9 +63,8 @@ class LanguageModel:
                 for i, token in enumerate(tokens)]
 
     def forward(self, batch, cache):
-        """Append the tokens of each (request, tokens) and compute them; returns the logits
-        after the last token of each, (requests, vocab). OutOfPages, and ValueError for a
-        token that the vocabulary does not have, change nothing."""
+        """Append the tokens of each (request, tokens) and compute them; returns the logits after
+        the last of each, (requests, vocab). OutOfPages and what `known` refuses change nothing."""
         pool = cache.pool
         needed = sum(pages_for(r.n_tokens + positive_int("n_tokens", len(self.known(tokens))),
                                pool.page_size) - len(r.block_table) for r, tokens in batch)
@@ -120,9 +119,8 @@ def rms_norm(x, weight, epsilon):
     return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + epsilon) * weight
 
 
-def contents(path):
-    """The arguments of `LanguageModel` that a GGUF file gives; an error if it is of another
-    kind, cut short, or of a quantisation that is not known."""
+def read_model(path):
+    """The model in a GGUF file; an error if it is cut short, of another kind or quantisation."""
     from gguf import GGUFReader, dequantize
     reader = GGUFReader(path)
     said = {key: field.contents() for key, field in reader.fields.items()}
@@ -130,13 +128,13 @@ def contents(path):
     arrays = {t.name.removesuffix(".weight"): dequantize(t.data, t.tensor_type).astype(np.float32)
               for t in reader.tensors}
     layers = [{part: arrays.pop(f"blk.{i}.{part}") for part in PARTS} for i in range(shape.layers)]
-    embedding, output_norm = arrays.pop("token_embd"), arrays.pop("output_norm")
+    made = LanguageModel(shape, arrays.pop("token_embd"), layers, arrays.pop("output_norm"),
+                         said["llama.rope.freq_base"], tokenizer=tokenizer_of(said),
+                         epsilon=said["llama.attention.layer_norm_rms_epsilon"],
+                         end_token=said["tokenizer.ggml.eos_token_id"])
     if arrays:  # another output head, biases, scaled positions: its text would be wrong
         raise ValueError(f"it has more than a llama: {', '.join(arrays)}")
-    return {"shape": shape, "embedding": embedding, "layers": layers, "output_norm": output_norm,
-            "rope_base": said["llama.rope.freq_base"], "tokenizer": tokenizer_of(said),
-            "epsilon": said["llama.attention.layer_norm_rms_epsilon"],
-            "end_token": said["tokenizer.ggml.eos_token_id"]}
+    return made
 
 
 def shape_of(said, name, n_parameters):
@@ -154,13 +152,13 @@ def shape_of(said, name, n_parameters):
 def tokenizer_of(said):
     """The byte-level BPE tokenizer in the fields of a GGUF file; tokens of type 3 are whole."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    tokens = said["tokenizer.ggml.tokens"]
-    merges = [tuple(merge.split(" ")) for merge in said["tokenizer.ggml.merges"]]
-    made = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
+    tokens, kinds, merges = (said[f"tokenizer.ggml.{field}"]
+                             for field in ("tokens", "token_type", "merges"))
+    made = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)},
+                                [tuple(merge.split(" ")) for merge in merges]))
     made.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Digits(individual_digits=True),
         pre_tokenizers.ByteLevel(add_prefix_space=False)])
     made.decoder = decoders.ByteLevel()
-    made.add_special_tokens([token for token, kind in zip(
-        tokens, said["tokenizer.ggml.token_type"]) if kind == 3])
+    made.add_special_tokens([token for token, kind in zip(tokens, kinds) if kind == 3])
     return made

@@ -114,6 +114,12 @@ def test_users_own_traces(tmp_path):
     assert read_prompts(str(tmp_path / "d.csv.gz"), 4).keys == prompts.keys
 
 
+def test_arrivals_of_another_spelling_are_no_milliseconds(tmp_path):
+    for name in ("Timestamp", "TIMESTAMP"):
+        (tmp_path / "t.csv").write_text(f"text,{name}\na b,2024-05-10\nc d,9\n")
+        assert read_prompts(str(tmp_path / "t.csv"), 2).seconds == [0, 1]
+
+
 def test_a_trace_without_a_full_page_is_refused(tmp_path):
     path = tmp_path / "short.jsonl"
     path.write_text('{"tokens": [1, 2, 3]}\n{"tokens": [1, 2]}')

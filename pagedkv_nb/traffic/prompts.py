@@ -1,5 +1,4 @@
-"""Prompts one after another, as keys of their full pages: two traces of Mooncake's, and a
-user's own, of block ids, tokens or text."""
+"""Prompts as keys of their full pages: two traces of Mooncake's, and a user's own."""
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
@@ -65,7 +64,8 @@ def read_traces(trace, page_size=TOKENS_PER_ID):
 
 def own(trace, page_size, problem):
     """The prompts of a user's file."""
-    table = read_table(trace, problem, {(f,): ["input_length", "timestamp"] for f in FIELDS})
+    known = {(field,): ["input_length", "timestamp"] for field in FIELDS}
+    table = read_table(trace, problem, known, str)  # Timestamp and TIMESTAMP are no milliseconds
     field = table.columns[0]
     contents = [listed(field, content) for content in table[field]]
     refuse([not content for content in contents], table[field], problem, FIELDS[field])

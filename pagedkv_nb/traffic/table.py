@@ -21,16 +21,17 @@ def format_of(name):
     return {".csv": "csv", ".jsonl": "json", ".json": "json"}.get(Path(name).suffix.lower())
 
 
-def read_table(path, problem, known):
+def read_table(path, problem, known, spelt=str.lower):
     """The columns of a file that the first fitting entry of `known`, {needed: welcome}, names, as
-    text from a CSV and as they are from JSON. ValueError in one line begins with `problem`."""
+    text from a CSV and as they are from JSON; `spelt` makes equal what is spelt differently.
+    ValueError in one line begins with `problem`."""
     text = text_of(path, problem, MOST_BYTES)
     try:
         if sum(map(text.count, ",;\t\n")) > MOST_FIELDS:
             raise ValueError(f"must have at most {MOST_FIELDS:,} fields (what 16 GiB of memory "
                              "hold)")
         columns, rows = csv_rows(text) if format_of(path) == "csv" else json_rows(text)
-        names = chosen(columns, known)
+        names = chosen(columns, known, spelt)
         rows = [[None if row.get(name) == "" else row.get(name) for name in names.values()]
                 for row in rows]
         return pd.DataFrame(rows, columns=list(names), dtype=object)
@@ -38,16 +39,16 @@ def read_table(path, problem, known):
         raise ValueError(f"{problem}{' '.join(str(error).split())}") from None
 
 
-def chosen(columns, known):
-    """{our name: theirs} of the columns to read; capitals and blanks around them do not count."""
+def chosen(columns, known, spelt):
+    """{our name: theirs} of the columns to read; blanks around them do not count."""
     names = [column.strip().lower() for column in columns]
-    theirs = dict(zip(names, columns))
+    theirs = {spelt(column.strip()): column for column in columns}
     for needed, welcome in known.items():
-        there = [name for name in (*needed, *welcome) if name.lower() in theirs]
+        there = [name for name in (*needed, *welcome) if spelt(name) in theirs]
         if set(needed) <= set(there):
             if twice := [name for name in there if names.count(name.lower()) > 1]:
                 raise ValueError(f"column {twice[0]} is there twice, capitals aside")
-            return {name: theirs[name.lower()] for name in there}
+            return {name: theirs[spelt(name)] for name in there}
     raise ValueError(f"needs columns {' or '.join(map(','.join, known))}; "
                      f"found: {', '.join(columns) or 'none'}"[:1000])
 

@@ -42,9 +42,8 @@ class Workload:
         return self.prompt + self.output
 
     def within(self, limit, name="context_limit"):
-        """What a server with a limit of that name makes of the requests: an output that
-        would pass it is cut there, a prompt that leaves no room for a token is refused;
-        both are counted. ValueError if all are refused."""
+        """The requests under a limit of that name: an output is cut there, a prompt that leaves no
+        room for a token is refused, both are counted. ValueError if all are refused."""
         served = self._below(limit, name, self.prompt, "prompt")
         output = np.minimum(served.output, int(limit) - served.prompt)
         return replace(served, output=output, n_cut=int((output < served.output).sum()))
