@@ -132,6 +132,8 @@ def test_other_families(tmp_path, config, values):
 
 LOCAL = {
     "mistral": ({"model_type": "mistral", "sliding_window": 4096}, 32),
+    "mistral with a switch": ({"model_type": "mistral", "sliding_window": 4096,
+                               "use_sliding_window": True}, 32),
     "mistral without": ({"model_type": "mistral", "sliding_window": None}, 0),
     "gemma2: every other": ({"model_type": "gemma2", "sliding_window": 4096}, 16),
     "cohere2: three of four": ({"model_type": "cohere2", "sliding_window": 4096}, 24),
