@@ -85,6 +85,16 @@ def test_distances_are_those_of_a_slow_count(texts):
     assert distances(prompts).tolist() == expected
 
 
+@given(st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=20))
+def test_return_times_are_those_of_a_slow_count(texts):
+    prompts, expected = made(texts, 2), []
+    for i, keys in enumerate(prompts.keys):
+        for key in reversed(keys):
+            before = [j for j in range(i) if key in prompts.keys[j]]
+            expected.append(i - before[-1] if before else np.inf)
+    assert return_times(prompts).tolist() == expected
+
+
 def test_a_prompt_too_long_for_its_pool_finds_nothing():
     assert serve_prompts(made(["abcabc", "abcabc"], 2), PrefixPool(2, 2)) == [0, 0]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import Model
-from pagedkv_nb.evidence import paper_gains
+from pagedkv_nb.evidence import judge, paper_gains
 from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, TimedServer, knee, latencies,
                                 means_between, throughput_of)
 from pagedkv_nb.traffic import Workload, poisson_arrivals, read_workload
@@ -116,6 +116,12 @@ def test_latency_as_the_paper_defines_it():
     assert told == {"time_to_first_token_s": 1.0, "time_a_token_s": 1.0, "normalized_latency_s": 1.0}
 
 
+def test_the_host_takes_its_time_for_each_running_request():
+    clock = Clock(0, 0, 0, 1, 1, host_s_per_request=1.0)
+    timed = TimedServer(PagedMemory(64, 4), lengths((3, 2), (5, 4)), clock, [0.0, 0.0])
+    assert timed.finish(2).iteration_s == [2.0, 2.0, 1.0, 1.0]
+
+
 def test_a_recomputed_prompt_passes_again():
     timed = TimedServer(PagedMemory(16, 4, 0), lengths((4, 8), (4, 8)),
                         Clock(0, 1, 0, 1, 2.0, efficiency=1.0), [0.0, 0.0])  # 1 s a token
@@ -201,3 +207,12 @@ def test_the_papers_gain_from_memory_alone():
                                  "OPT-175B on 8 x A100-80GB"]
     assert gains["over Orca (Oracle)"].tolist() == pytest.approx([1.85, 2.11, 1.42], abs=0.006)
     assert gains["over Orca (Max)"].tolist() == pytest.approx([3.24, 4.13, 2.18], abs=0.006)
+
+
+@pytest.mark.parametrize("ours, more, verdict", [
+    ("5%", (), "holds"), ("5%, on average", (), "holds"), ("4%", (), "wrong"), ("", (), "wrong"),
+    ("4%", (True, "at the end"), "holds at the end"), ("5%", (True, "at the end"), "holds"),
+    ("5%", (True, "at the end", False), "holds at the end"), ("4.96%", (False, "", True), "holds")])
+def test_a_claim_holds_as_printed_or_if_it_is_said_or_under_a_condition(ours, more, verdict):
+    assert judge("claim", "5%", ours, *more) == {
+        "claim": "claim", "article": "5%", "ours": ours, "verdict": verdict}
