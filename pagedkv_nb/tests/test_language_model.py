@@ -111,6 +111,12 @@ def test_a_model_read_from_a_file_writes_the_same(tmp_path):
     assert model.decode(tokens) == "ab c12<|im_end|>"
 
 
+def test_what_a_file_says_of_itself_is_taken(tmp_path):
+    path = write_gguf(tmp_path / "tiny.gguf", layer_norm_rms_eps=0.25, eos_token_id=7, rope_freq_base=50.0)
+    model = LanguageModel.load(path)
+    assert (model.epsilon, model.end_token, model.rope_base, model.shape.name) == (0.25, 7, 50, "tiny")
+
+
 def test_heads_that_a_file_does_not_tell_are_as_many_and_as_wide_as_can_be():
     said = {"attention.head_count": 4, "embedding_length": 24, "block_count": 2, "context_length": 64,
             "feed_forward_length": 8}

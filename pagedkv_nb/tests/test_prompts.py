@@ -130,6 +130,12 @@ def test_arrivals_of_another_spelling_are_no_milliseconds(tmp_path):
         assert read_prompts(str(tmp_path / "t.csv"), 2).seconds == [0, 1]
 
 
+def test_pages_of_a_thousand_million_tokens_are_too_many_in_one_prompt(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"hash_ids": [1, 2]}')
+    with pytest.raises(ValueError, match="row 1, input_length=2000000000: must be .* at most 1,000,000,000"):
+        read_prompts(str(tmp_path / "t.jsonl"), 10**9)
+
+
 def test_a_trace_without_a_full_page_is_refused(tmp_path):
     path = tmp_path / "short.jsonl"
     path.write_text('{"tokens": [1, 2, 3]}\n{"tokens": [1, 2]}')
@@ -155,6 +161,7 @@ BAD = {"x.csv": ("a,b\n1,2\n", "needs columns hash_ids or tokens or text; found:
        "h.jsonl": ('{"tokens": [1], "input_length": 1, "timestamp": %s}' % ("9" * 400), "row 1, timestamp=9+"),
        "h2.jsonl": ('{"hash_ids": [1], "input_length": %s}' % ("9" * 4000), "row 1, input_length=9+"),
        "n.jsonl": ('{"hash_ids": [1, 2], "input_length": 3}\n', "row 1, input_length=3: must be as many pages of 4"),
+       "n2.jsonl": ('{"hash_ids": [1], "input_length": 5}\n', "row 1, input_length=5: must be as many pages of 4"),
        "i.jsonl": ('{"hash_ids": [1], "input_length": -3}\n', "row 1, input_length=-3"),
        "c.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [3, 2]}\n', "row 2, hash_ids: 2 follows 3"),
        "s.jsonl": ('{"tokens": [1], "timestamp": 5}\n{"tokens": [1], "timestamp": "x"}\n',

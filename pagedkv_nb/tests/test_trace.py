@@ -41,6 +41,7 @@ def lines(*records):
     ("spaces.csv", " Prompt , OUTPUT \n3, 5\n 70,1\n"), ("blanks.csv", "\nprompt,output\n3,5\n70,1\n\n\n"),
     ("whole.csv", "prompt,output\n3.0,5\n7e1,1.0\n"), ("zero.csv", "prompt,output\n3,5\n70,0\n"),
     ("commas.csv", 'text,prompt,output\n"a, b\nc",3,5\n"d",70,1\n'),
+    ("marks.csv", "text,prompt,output\na;b;c;d;e;f;g,3,5\ne;f\t\t\t\t,70,1\n"),
     ("usage.jsonl", lines({"usage": {"prompt_tokens": 3, "completion_tokens": 5}},
                           {"usage": {"prompt_tokens": 70, "completion_tokens": 1}})),
     ("usage2.jsonl", lines({"usage": {"input_tokens": 3, "output_tokens": 5}},
@@ -154,6 +155,7 @@ def test_usage_deep_inside_a_batch_file(tmp_path):
     ("openai.csv", "arrival_s,prompt_tokens,completion_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
     ("anthropic.csv", "arrival_s,input_tokens,output_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
     ("vllm.csv", "arrival_s,num_prompt_tokens,num_output_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("usage.jsonl", lines(*({"arrival_s": s, "usage": {"input_tokens": 1, "output_tokens": 1}} for s in (7, 9))), [0, 2]),
     ("none.csv", "prompt,output\n1,1\n", None), ("no time.csv", "arrival_s,prompt,output\nsoon,1,1\n", None)])
 def test_arrivals_in_seconds_from_the_first(tmp_path, name, text, arrivals):
     (tmp_path / name).write_text(text)
@@ -193,6 +195,8 @@ def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
     ("a.csv.gz", gzip.compress(b"prompt,output\n1,2\n" * 99, mtime=0)[:40], "Compressed file ended before the end"),
     ("a.json", b'{"prompt": [1, 2', "is no JSON: Expecting .* line 1 column 17"), ("a.json", b"[]", "found: none"),
     ("a.json", b'{"prompt": [], "output": []}', "at least one row"),
+    ("a.jsonl", b'[{"prompt": 1, "output": 2}]\n[{"prompt": 1, "output": 2}]', "row 1: must be an object"),
+    ("a.csv", b'"a\nb",c\n1,2\n', "found: a b, c$"),
     ("a.json", b"3", "row 1: must be an object"), ("a.json", b"null", "row 1: must be an object"),
     ("a.json", b'{"prompt": [1], "output": ["x"]}', "row 1, output=x"),
     ("a.json", b"[" * 100_000, "nested too deeply|no JSON"),
