@@ -42,8 +42,7 @@ BEGIN = "<!-- sources: written by `make playground` -->\n"
 def export(name, suffix, made, how):
     """Write what is made of every notebook into build/NAME, figures beside; say how to open it."""
     folder = BUILD / name
-    write_together({folder / f"{path.stem}{suffix}": made(path).encode() for path in notebooks()},
-                   instead_of=folder.glob(f"*{suffix}"))
+    write_together({folder / f"{path.stem}{suffix}": made(path).encode() for path in notebooks()})
     copytree(ROOT / "figures", BUILD / "figures", dirs_exist_ok=True)
     print(f"{located(folder)}/\n  {how}")
 
@@ -159,12 +158,10 @@ def page(notebooks, folder):
 def entry(svg, caption):
     """One figure's part of the page."""
     desc = re.search(r"<desc[^>]*>(.*?)</desc>", svg.read_text(encoding="utf-8"), re.DOTALL)[1]
-    alt, name = " ".join(unescape(desc).split()), svg.stem
-    shown = alt.replace("[", r"\[").replace("]", r"\]")
-    return (f"### {name}\n\n![{shown}]({name}.svg)\n\n{' '.join(caption.split())}\n\n"
-            f"**Alt text.** {alt}\n\n"
+    alt, name = re.sub(r"([][])", r"\\\1", " ".join(unescape(desc).split())), svg.stem
+    return (f"### {name}\n\n![{alt}]({name}.svg)\n\n{' '.join(caption.split())}\n\n"
             f"[data]({name}.csv) · [SVG]({name}.svg) · [PNG]({name}.png)\n\n"
-            f"```markdown\n![{shown}](figures/{name}.svg)\n```\n")
+            f"```markdown\n![{alt}](figures/{name}.svg)\n```\n")
 
 
 if __name__ == "__main__":

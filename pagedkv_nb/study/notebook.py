@@ -1,7 +1,6 @@
 """What a notebook needs from Jupyter: figures with alt text, and the source it runs."""
 import os
 from base64 import b64encode
-from contextlib import suppress
 from html import escape
 from inspect import getsource
 from io import BytesIO
@@ -69,9 +68,9 @@ def described(svg, name, alt):
     return svg.replace(b"<metadata>", words.encode() + b"<metadata>", 1)
 
 
-def write_together(files, instead_of=()):
+def write_together(files):
     """Write {path: bytes}: all lie complete beside their places before one is replaced, and a
-    failure leaves nothing behind; what they stand `instead_of` goes. OSError names the path."""
+    failure leaves nothing behind. OSError names the path."""
     parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
     try:
         for path, part in parts.items():
@@ -79,14 +78,11 @@ def write_together(files, instead_of=()):
             part.write_bytes(files[path])
         for path, part in parts.items():
             os.replace(part, path)
-        for old in set(instead_of) - set(files):
-            old.unlink()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        for part in parts.values():
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        for part in filter(os.path.exists, parts.values()):
+            part.unlink()
 
 
 def source(*objects):

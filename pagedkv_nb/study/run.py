@@ -31,11 +31,11 @@ BUILD = ROOT / "build"
 
 def notebooks(only=(), what="ONLY"):
     """The paths of all notebooks, or of those of some numbers or names; ValueError for others."""
-    known = {path: {path.stem, path.stem[:2], path.stem[:2].lstrip("0")}
-             for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
-    if set(only) - set().union(*known.values()):
-        raise ValueError(f"{what}={' '.join(only)}: must be one of {', '.join(p.stem for p in known)}")
-    return [path for path, names in known.items() if not only or names & set(only)]
+    paths = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    known = {name: path for path in paths for name in (path.stem, path.stem[:2])}
+    if None in (chosen := {known.get(name.zfill(2)) for name in only}):
+        raise ValueError(f"{what}={' '.join(only)}: must be one of {', '.join(p.stem for p in paths)}")
+    return sorted(chosen) or paths
 
 
 def command(work, *arguments, stopped="stopped"):
@@ -131,8 +131,8 @@ def run_one(number, assignments):
             raise RuntimeError(failed(path.stem, work, error)) from None
     answers = [output.text for cell in nb.cells if "answer" in cell.metadata.get("tags", [])
                for output in cell.outputs if output.output_type == "stream"]
-    figures = sorted(Path(given["figures_dir"]).expanduser().glob(f"{path.stem[:2]}*.*"))
-    print(*map(located, (BUILD / path.name, *figures)), "", *answers, sep="\n", end="")
+    written = BUILD / path.name, Path(given["figures_dir"])
+    print(*map(located, written), "", *answers, sep="\n", end="")
 
 
 def assigned(texts, known):
@@ -156,8 +156,8 @@ def normalised(nb):
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow") and v}
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     language = {k: v for k, v in nb.metadata.language_info.items() if k != "version"}
-    nb.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": language, "title":
-                                      nb.cells[0].source.partition("\n")[0].lstrip("# ")})
+    nb.metadata = {"kernelspec": kernel, "language_info": language,
+                   "title": nb.cells[0].source.partition("\n")[0].lstrip("# ")}
     return nb
 
 

@@ -9,7 +9,6 @@ import json
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pandas as pd
 import papermill
 
 try:
+    from dask.base import tokenize
     from distributed import Client, Security, as_completed, get_worker
     from distributed.comm import connect
 except ImportError:
@@ -38,16 +38,11 @@ def code_of(path):
     return json.dumps(nb).encode()
 
 
-def digest(*parts):
-    """A hash of plain values."""
-    return sha256(repr(parts).encode()).hexdigest()[:16]
-
-
 def package_key():
     """A hash of the package as it is here, its data included."""
     paths = {path.relative_to(PACKAGE): path for path in PACKAGE.rglob("[!.]*.*") if path.is_file()}
-    return digest(*(paths[path].read_bytes() for path in sorted(paths)
-                    if not {"tests", "__pycache__"} & set(path.parts)))
+    return tokenize(*(paths[path].read_bytes() for path in sorted(paths)
+                      if not {"tests", "__pycache__"} & set(path.parts)))
 
 
 def run_point(key, name, notebook, point, files):
@@ -55,7 +50,7 @@ def run_point(key, name, notebook, point, files):
     in one line if it fails, or if this package makes another key of it."""
     with suppress(ValueError):  # not in a worker: anywhere
         tempfile.tempdir = get_worker().local_directory  # which Dask clears
-    if key != digest(package_key(), notebook, point, files):
+    if key != tokenize(package_key(), notebook, point, files):
         raise ValueError(f"this worker {SAME}")
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -118,16 +113,21 @@ def run_points(path, missing, folder, address):
 
 
 def gather(folder, work, errors):
-    """{table: DataFrame} over all points, parameters first; `points` has each one's error."""
+    """Write each figure's csv over all points, parameters first, and `points` with their errors;
+    returns what was written."""
     rows = {}
     for key, (point, _) in work.items():
-        texts = {} if key in errors else json.loads((folder / f"{key}.json").read_text())
+        texts = {} if key in errors else json.loads((folder / f"points/{key}.json").read_text())
         tables = {"points": pd.DataFrame({"error": [errors.get(key, "")]})}
         tables |= {name: pd.read_csv(StringIO(text)) for name, text in texts.items()}
         for name, table in tables.items():
             given = {f"parameter_{k}" if k in table else k: v for k, v in point.items()}
             rows.setdefault(name, []).append(pd.DataFrame([given]).merge(table, how="cross"))
-    return {name: pd.concat(parts, ignore_index=True) for name, parts in rows.items()}
+    files = {folder / f"{name}.csv": csv(pd.concat(parts)) for name, parts in rows.items()}
+    write_together(files)
+    for old in set(folder.glob("*.csv")) - set(files):
+        old.unlink()
+    return files
 
 
 def run_grid(number, grid, address=""):
@@ -135,16 +135,13 @@ def run_grid(number, grid, address=""):
     path, = notebooks([number], "NB")
     points = read_grid(grid, papermill.inspect_notebook(path))
     folder, here = BUILD / "sweep" / path.stem / Path(grid).stem, (package_key(), code_of(path))
-    work = {digest(*here, *item): item for item in zip(points, map(files_of, points))}
+    work = {tokenize(*here, *item): item for item in zip(points, map(files_of, points))}
     kept = {file.stem for file in folder.glob("points/*.json")}
     missing = {key: work[key] for key in work if key not in kept}
     print(f"{len(work)} points, {len(missing)} to run", flush=True)
     errors = run_points(path, missing, folder / "points", address) if missing else {}
-    tables = gather(folder / "points", work, errors)
-    write_together({folder / f"{name}.csv": csv(table) for name, table in tables.items()},
-                   instead_of=folder.glob("*.csv"))
-    print(f"{located(folder)}: {', '.join(f'{name}.csv' for name in tables)}"
-          f"; {len(errors)} of {len(work)} points failed")
+    written = ", ".join(path.name for path in gather(folder, work, errors))
+    print(f"{located(folder)}: {written}; {len(errors)} of {len(work)} points failed")
     return min(len(errors), 1)
 
 

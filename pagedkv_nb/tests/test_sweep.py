@@ -192,9 +192,10 @@ def test_grids_of_one_name_share_no_folder_and_old_tables_go(house, monkeypatch)
 
 
 def test_a_parameter_that_is_a_column_too_keeps_both(tmp_path):
-    (tmp_path / "key.json").write_text(json.dumps({"t": "size,y\n5,6\n"}))
-    gathered = sweep.gather(tmp_path, {"key": ({"size": 1}, {})}, {})
-    assert gathered["t"].to_dict("records") == [{"parameter_size": 1, "size": 5, "y": 6}]
+    (tmp_path / "points").mkdir()
+    (tmp_path / "points" / "key.json").write_text(json.dumps({"t": "size,y\n5,6\n"}))
+    sweep.gather(tmp_path, {"key": ({"size": 1}, {})}, {})
+    assert (tmp_path / "t.csv").read_text() == "parameter_size,size,y\n1,5,6\n"
 
 
 def free_port():
