@@ -56,12 +56,13 @@ def pools(pages):
 def servers(running):
     """A server's tokens, about so many an iteration, against an inline count of each."""
     requests = read_workload("sharegpt", 20_000, np.random.RandomState(0)).within(2048)
-    n, free = max(300, 60_000 // running), deque(range(625))
+    n, free = max(300, 60_000 // running), deque(range(625))  # pages of 10,000 tokens
     for policy, taken in TAKEN.items():
         server = Server(POLICIES[policy].memory(taken * running + 2048, 2048), requests)
         server.run(1000)
-        yield (f"server step, {policy} / inline append", "", 3, lambda: server.run(n), lambda: [
-            count(free, 10_000) for _ in range(sum(row[0] for row in server.history[-n:]) // 10_000)])
+        tokens = n * len(server.running)  # about as many in the next n iterations
+        yield (f"server step, {policy} / inline append", "", 3, lambda: server.run(n),
+               lambda: [count(free, 10_000) for _ in range(max(1, tokens // 10_000))])
 
 
 def attentions(tokens):

@@ -1,18 +1,12 @@
-"""What a course takes from the study, written into build/ or derived beside the sources.
-
-    python -m pagedkv_nb.study.course student      copies without solutions and outputs
-    python -m pagedkv_nb.study.course solutions    the exercises, solved
-    python -m pagedkv_nb.study.course slides       a deck a notebook
-    python -m pagedkv_nb.study.course book         a Jupyter Book 1 site
-    python -m pagedkv_nb.study.course derived      figures/README.md, the playground page
-"""
+"""What a course takes from the study: `python -m pagedkv_nb.study.course NAME`, with the name of
+one of the functions listed at the end, writes it into build/, or beside its sources."""
 import os
 import re
 import subprocess
 import sys
 from html import unescape
 from pathlib import Path
-from shutil import copy, copytree, ignore_patterns, rmtree
+from shutil import copytree, ignore_patterns, rmtree
 
 import nbformat
 from nbconvert import NotebookExporter, SlidesExporter
@@ -89,12 +83,13 @@ def deck_exporter():
 def book():
     """Build the Jupyter Book 1 site with the tools of build/book-env (made by `make book`);
     a warning fails it. Returns the exit code."""
-    folder = BUILD / "book"
-    rmtree(folder, ignore_errors=True)
-    copytree(ROOT, folder / "source", ignore=NOT_IN_BOOK)
-    as_book(folder / "source", os.environ.get("REPOSITORY"))
-    built = subprocess.run([BUILD / "book-env" / "bin" / "jupyter-book", "build", "source", "-W",
-                            "--keep-going", "--path-output", "."], cwd=folder)
+    source = BUILD / "book" / "source"
+    rmtree(source.parent, ignore_errors=True)
+    copytree(ROOT, source, ignore=NOT_IN_BOOK)
+    as_book(source, os.environ.get("REPOSITORY"))
+    built = subprocess.run([BUILD / "book-env" / "bin" / "jupyter-book", "build", source, "-W",
+                            "--keep-going", "--toc", source / "course" / "_toc.yml",
+                            "--path-output", source.parent])
     page = "build/book/_build/html/index.html"
     return built.returncode or print(f"{page}\n  open it in a browser")
 
@@ -110,7 +105,6 @@ def as_book(source, repository):
     config = (source / "course" / "_config.yml").read_text()
     config = config.replace("REPOSITORY", repository) if repository else config.split("  # From")[0]
     (source / "_config.yml").write_text(config)
-    copy(source / "course" / "_toc.yml", source)
 
 
 def fold_solutions(path):

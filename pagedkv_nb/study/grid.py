@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from ..files import text_of
+from ..parameter import choice
 from .run import plain_error
 
 MOST_POINTS = 10_000
@@ -38,8 +39,7 @@ def points_of(grid, allowed):
         if not isinstance(part, dict) or not part:
             raise ValueError(f"{part!r}: must be a mapping of parameters to values or lists")
         for name, values in part.items():
-            if name not in allowed:
-                raise ValueError(f"{name}: must be one of {', '.join(allowed)}")
+            choice("parameter", name, allowed)
             if values in (None, []):
                 raise ValueError(f"{name}={values}: must be a value or a list of some")
         parts.append({k: v if isinstance(v, list) else [v] for k, v in part.items()})

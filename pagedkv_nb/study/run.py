@@ -1,7 +1,7 @@
 """Run the notebooks headlessly: all of them in parallel, or one with other parameters.
 
-    python -m pagedkv_nb.study.run [--only 05 06]          all, or these: rewrites notebooks/, figures/
-    python -m pagedkv_nb.study.run 05 page_size=32 seed=7  one: into build/; --make: as $NB and $P say
+    python -m pagedkv_nb.study.run [--only 05 06]          all, or these: into notebooks/, figures/
+    python -m pagedkv_nb.study.run 05 page_size=32 seed=7  one: into build/; --make: $NB with $P
 """
 import os
 import shlex
@@ -34,7 +34,8 @@ def notebooks(only=(), what="ONLY"):
     paths = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
     known = {name: path for path in paths for name in (path.stem, path.stem[:2])}
     if None in (chosen := {known.get(name.zfill(2)) for name in only}):
-        raise ValueError(f"{what}={' '.join(only)}: must be one of {', '.join(p.stem for p in paths)}")
+        names = ", ".join(path.stem for path in paths)
+        raise ValueError(f"{what}={' '.join(only)}: must be one of {names}")
     return sorted(chosen) or paths
 
 
@@ -68,7 +69,8 @@ def workplace():
 
 def clear():
     """Remove the files and folders `.NAME.PID.part` of processes that run no more."""
-    others, places = set(map(str, pids())) - {str(os.getpid())}, ("*", "course/*", "build/figures/*")
+    others = set(map(str, pids())) - {str(os.getpid())}
+    places = ("*", "course/*", "build/figures/*")
     for part in (p for place in places for p in ROOT.glob(f"{place}/.*.*.part")):
         if (pid := part.name.split(".")[-2]).isdecimal() and pid not in others:
             if BUILD not in part.parents:

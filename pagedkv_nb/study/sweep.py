@@ -74,18 +74,17 @@ def cluster(address):
     """A Dask client: of the scheduler at that address, or of two worker processes here.
     ValueError in one line if none answers, or a worker has not this very package."""
     problem = f"SCHEDULER={address.strip()}: "
-    with workplace():
-        try:
-            client = Client(reachable(address), timeout=10) if address else Client(**HERE)
-            workers = client.run(package_key, on_error="return")
-        except Exception as error:  # whatever it is that answers
-            raise ValueError(f"{problem}no Dask scheduler answers: {plain_error(error)}") from None
-        with client:
-            strange = [worker for worker, key in workers.items()
-                       if key != package_key() and not isinstance(key, OSError)]  # lost meanwhile
-            if strange or not workers:
-                raise ValueError(f"{problem}{(strange or ['a worker, there is none,'])[0]} {SAME}")
-            yield client
+    try:
+        client = Client(reachable(address), timeout=10) if address else Client(**HERE)
+        workers = client.run(package_key, on_error="return")
+    except Exception as error:  # whatever it is that answers
+        raise ValueError(f"{problem}no Dask scheduler answers: {plain_error(error)}") from None
+    with client:
+        strange = [worker for worker, key in workers.items()
+                   if key != package_key() and not isinstance(key, OSError)]  # lost meanwhile
+        if strange or not workers:
+            raise ValueError(f"{problem}{(strange or ['a worker, there is none,'])[0]} {SAME}")
+        yield client
 
 
 def reachable(address):
@@ -98,7 +97,7 @@ def reachable(address):
 def run_points(path, missing, folder, address):
     """Run and keep the points that are missing, {key: (point, files)}; returns {key: error}."""
     errors, this = {}, (path.name, code_of(path))
-    with cluster(address) as client:
+    with workplace(), cluster(address) as client:
         futures = [client.submit(run_point, key, *this, *work, key=key)
                    for key, work in missing.items()]
         for done, future in enumerate(as_completed(futures), 1):
@@ -113,8 +112,7 @@ def run_points(path, missing, folder, address):
 
 
 def gather(folder, work, errors):
-    """Write each figure's csv over all points, parameters first, and `points` with their errors;
-    returns what was written."""
+    """Write a csv a figure over all points, and `points.csv` of their errors; returns which."""
     rows = {}
     for key, (point, _) in work.items():
         texts = {} if key in errors else json.loads((folder / f"points/{key}.json").read_text())

@@ -64,14 +64,14 @@ def test_lists_multiply_and_no_point_comes_twice(grid, n, last):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("seize: 1", "seize: must be one of size, name, trace"), ("figures_dir: x", "figures_dir: must be"),
+    ("seize: 1", "parameter='seize': must be one of size, name, trace"), ("figures_dir: x", "'figures_dir': must be"),
     ("", "it is empty"), ("~", "None: must be a mapping"), ("[]", "[]: must be a mapping"), ("{}", "{}: must be a mapping"),
     ("size: []", "size=[]: must be a value"), ("size:", "size=None"), ("- 3", "3: must be a mapping"),
     ("size: [1", "expected ',' or ']'"), ("a: b: c", "mapping values"), ("\t- x", "cannot start"),
     ("size: 1\nsize: 2", "size: is there twice"), ("- {size: 1}\n- {name: a, size: [1, 2], size: 3}", "size: is there"),
     ("size: 2024-01-01", "date is not JSON"), ("size: !!binary eA==", "bytes is not JSON"),
     ("size: &a [1, 2]\nname: *a", "*: must be written out"), ("size: &a [*a]", "*: must be written out"),
-    ("size: " + "[" * 999, "recursion"), ("size: " + "9" * 5000, "Exceeds the limit"), ("1: 2", "1: must be one of"),
+    ("size: " + "[" * 999, "recursion"), ("size: " + "9" * 5000, "Exceeds the limit"), ("1: 2", "parameter=1: must be one of"),
     ("? [1, 2]\n: 3", "unhashable key"), ("size: {1: 2, a: 3}", "not supported between"), ("\0", "no text (byte 0)"),
     (f"size: {list(range(1000))}\nname: {list(range(1000))}", "1,000,000 points: must be at most 10,000")])
 def test_a_bad_grid_is_one_line_that_names_the_file(tmp_path, text, message):
