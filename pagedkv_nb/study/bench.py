@@ -60,9 +60,9 @@ def servers(running):
     for policy, taken in TAKEN.items():
         server = Server(POLICIES[policy].memory(taken * running + 2048, 2048), requests)
         server.run(1000)
-        tokens = n * len(server.running)  # about as many in the next n iterations
-        yield (f"server step, {policy} / inline append", "", 3, lambda: server.run(n),
-               lambda: [count(free, 10_000) for _ in range(max(1, tokens // 10_000))])
+        yield (f"server step, {policy} / inline append", "", 3, lambda: server.run(n), lambda: [
+            count(free, 10_000)
+            for _ in range(sum(row[0] for row in server.history[-n:]) // 10_000)])
 
 
 def attentions(tokens):
