@@ -107,7 +107,7 @@ def test_reading_a_notebook_needs_no_papermill():
     shown = {name for name in re.findall(r"from (pagedkv_nb[\w.]*) import", text)}
     assert "pagedkv_nb.study.notebook" in shown
     assert foreign(reached(shown)) <= {"numpy", "pandas", "tokenizers", "gguf",
-                                       "matplotlib", "IPython", "pygments"}
+                                       "matplotlib", "IPython"}
 
 
 @pytest.mark.parametrize("module", PATHS)
