@@ -1,7 +1,5 @@
 """Horizontal bars, a row for each row of a table."""
-import pandas as pd
-
-from ..style import COLOURS, INK, canvas, on, panels, system_colours
+from ..style import COLOURS, INK, canvas, on, panels
 
 STATE_NAMES = {"used": "used", "reserved": "reserved", "internal": "internal frag.",
                "external": "external frag.", "rest": "not told apart"}
@@ -45,13 +43,3 @@ def state_bars(table, title, xlabel, total=None, height=3.2):
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, labelcolor=[*map(INK.get, states)],
               prop={"weight": "bold"}, handlelength=0, handletextpad=0, borderpad=0, frameon=False)
     return fig
-
-
-def throughput(table, title):
-    """`requests_per_s` of each `system`, a panel for each `host`, with `vllm_gain` over it."""
-    rate, system = table["requests_per_s"], table["system"]
-    notes = [f"{r:.2f}" + (f"  (vLLM ×{gain:.2f})" if gain != 1 else "")
-             for r, gain in zip(rate, table["vllm_gain"])]
-    return bars(pd.DataFrame({
-        "panel": "host: " + table["host"], "name": system, "value": rate, "note": notes,
-        "colour": system.map(system_colours(system.unique()))}), title, "requests/s", 2.3)

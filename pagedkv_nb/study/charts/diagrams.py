@@ -113,14 +113,13 @@ def words_in_pages(table, title):
 
 def tell_holder(ax, x, y, slots, colour):
     """Who holds a page, beside it, and which of its words were copied from where."""
-    first, beside = slots.iloc[0], {"y": y + 0.48, "va": "center"}
-    holder = "shared" if " " in first["holds"] else first["holds"]
-    ax.text(x + 0.15, s=holder, size=8, weight="bold", color=colour, **beside)
+    first = slots.iloc[0]
+    text = "shared" if " " in first["holds"] else first["holds"]
     if first["copied_from"] >= 0:
+        text += f", copied from {first['copied_from']}"
         ax.add_patch(Rectangle((0, y + 0.03), slots["copied"].sum(), 0.94, fill=False, lw=2,
                                edgecolor=COLOURS["text"]))
-        ax.text(x + 0.6, s=f"copied from {first['copied_from']}", size=7.5,
-                color=COLOURS["faint"], **beside)
+    ax.text(x + 0.15, y + 0.48, text, va="center", size=8, weight="bold", color=colour)
 
 
 def pages_now(pool, step, live, words):

@@ -10,30 +10,33 @@ KINDS = {"16 bits": COLOURS["used"], "quantised": INK["internal"],
          "images or shared memory": INK["external"]}
 
 
-def cache_vs_context(curves, budget_gib, beside, title):
-    """`memory_gib` against `context_tokens` for each `model`, and what is left beside one."""
-    fig, ax = canvas(title, 3.6, lambda n, _: f"{n / 1024:g}k", "{x:g}", xscale=LOG2, yscale=LOG2,
-                     xlabel="context length (tokens)", ylabel="KV cache of one sequence (GiB)",
-                     xticks=2 ** np.arange(10, 18))
-    draw_models(ax, curves)
-    ax.axhline(budget_gib, color=COLOURS["text"], lw=1, ls="--")
-    ax.text(1024, budget_gib * 1.12, f"left beside {beside}: {budget_gib:.1f} GiB")
+def named_lines(table, title, height, *forms, **look):
+    """Each column of a table against its index, with its name above an end that comes early,
+    else beside it; on a log axis apart from the last, so the lowest comes first."""
+    fig, ax = canvas(title, height, *forms, **look)
+    colours = dict(zip(table, REQUEST_COLOURS)) | COLOURS  # "shared" has its own
+    apart, label_y = 1.6 if ax.get_yscale() == "log" else 0, 0
+    for name, values in table.items():
+        ax.plot(values.dropna(), color=colours[name])
+        x, bold = values.last_valid_index(), {"color": colours[name], "weight": "bold"}
+        if x < table.index.max():
+            note(ax, x, values[x], name, -12, 6, ha="center", **bold)
+        else:
+            label_y = max(values[x], apart * label_y)
+            note(ax, x, label_y, name, 6, va="center", **bold)
     return fig
 
 
-def draw_models(ax, curves):
-    """A line for each model, with its name at its end, those to the far right set apart."""
-    label_y = 0
-    by_height = sorted(curves.groupby("model"), key=lambda m: m[1]["memory_gib"].iloc[-1])
-    for (model, curve), colour in zip(by_height, REQUEST_COLOURS):
-        look = {"color": colour, "weight": "bold"}
-        ax.plot(curve["context_tokens"], curve["memory_gib"], color=colour)
-        x, y = curve[["context_tokens", "memory_gib"]].iloc[-1]
-        if x < curves["context_tokens"].max():
-            note(ax, x, y, model, -12, 6, ha="center", **look)
-        else:
-            label_y = max(y, 1.6 * label_y)
-            note(ax, x, label_y, model, 6, va="center", **look)
+def cache_vs_context(curves, budget_gib, beside, title):
+    """`memory_gib` against `context_tokens` for each `model`, and what is left beside one."""
+    table = curves.pivot(index="context_tokens", columns="model", values="memory_gib")
+    fig = named_lines(table[table.max().sort_values().index], title, 3.6,
+                      lambda n, _: f"{n / 1024:g}k", "{x:g}", xscale=LOG2, yscale=LOG2,
+                      xlabel="context length (tokens)", xticks=2 ** np.arange(10, 18),
+                      ylabel="KV cache of one sequence (GiB)")
+    fig.axes[0].axhline(budget_gib, color=COLOURS["text"], lw=1, ls="--")
+    fig.axes[0].text(1024, budget_gib * 1.12, f"left beside {beside}: {budget_gib:.1f} GiB")
+    return fig
 
 
 def waste_vs_page_size(table, title):
@@ -46,17 +49,6 @@ def waste_vs_page_size(table, title):
     for x, y in zip(size, waste):
         note(ax, x, y, f"{y:.1f}", -7, 4, ha="right")
     ax.set_xlim(left=1.3)
-    return fig
-
-
-def named_lines(table, title, yform="", **look):
-    """Each column of a table against its index, with its name at its end."""
-    fig, ax = canvas(title, 2.8, yform=yform, xlim=(0, table.index.max()), **look)
-    colours = dict(zip(table, REQUEST_COLOURS)) | COLOURS  # "shared" has its own
-    for name, values in table.items():
-        values = values.dropna()
-        draw_line(ax, values.index, values, name, colours[name])
-    ax.set_ylim(bottom=0)
     return fig
 
 

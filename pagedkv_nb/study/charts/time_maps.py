@@ -10,7 +10,7 @@ from ..style import COLOURS, REQUEST_COLOURS, note, on, panels
 
 PALETTE = REQUEST_COLOURS[:6]  # pale yellow could not be told from white
 LETTER, SMALLEST = 7.5, 5.5  # points
-KEY = "full colour: a token    pale: reserved, empty    white: free"
+KEY = "iteration        full colour: a token    pale: reserved, empty    white: free"
 FEW = 300  # pieces
 PANEL = 440, 50  # points, about: the width, and the height for an inch of it
 
@@ -37,15 +37,9 @@ def memory_through_time(table, captions, slots, title, height=1.8, part=None):
         held[-2] = few_of(*held[-2:])
     for ax, pieces in zip(axes, held):
         draw_pieces(ax, pieces)
-    explain(axes[-1], KEY + "    letter: the request" * any(ax.texts for ax in axes))
+    key = KEY + "    letter: the request" * any(ax.texts for ax in axes)
+    axes[-1].set_xlabel(key, loc="left", size=8.5)
     return fig
-
-
-def explain(ax, key):
-    """Below the axes what runs to the right, and the key."""
-    ax.set_xlabel("iteration", loc="left")
-    ax.annotate(key, (1, 0), (0, -22), xycoords="axes fraction", ha="right", va="top",
-                textcoords="offset points", size=8.5, color=COLOURS["text"])
 
 
 def frame(whole, ax, low, high, page):

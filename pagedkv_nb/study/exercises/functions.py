@@ -77,8 +77,7 @@ FUNCTIONS = {
         "no hole is large enough; say so with None": lambda _, right, *case: right is None,
         "there is a hole; before the first piece, or after the last piece?": None,
         "no hole begins there that is large enough": lambda at, _, *case: at not in holes(*case),
-        "of equal holes the lowest is asked for":
-            lambda at, right, *case: holes(*case)[at] == holes(*case)[right]},
+        "of equal holes take the lowest": lambda at, y, *case: holes(*case)[at] == holes(*case)[y]},
         "a smaller hole is enough",
         cases=lambda: product([[(a, b - a) for a, b in zip(edges[::2], edges[1::2])]
                                for n in (0, 2, 4, 6) for edges in combinations(range(11), n)],
@@ -124,8 +123,7 @@ FUNCTIONS = {
         "an iteration passes more than the budget": lambda x, _, p, d, most: max([0, *x]) > most,
         "the last passes no prompt: they have all passed before": lambda x, y, *_: x[:len(y)] == y,
         "the decoding requests pass a token each in every iteration":
-            lambda x, right, _, decoding, budget:
-            len(x) == len(right) and sum(right) - sum(x) == decoding * len(right),
+            lambda x, right, _, decoding, budget: x == [n - decoding for n in right],
         "the last passes what is left, and the decoding tokens": lambda x, y, *_: x[:-1] == y[:-1],
         "fill each iteration up to the budget, across prompts": lambda x, y, *_: len(x) >= len(y)},
         "the decoding requests take a token each of the budget, in every iteration",
@@ -149,8 +147,7 @@ FUNCTIONS = {
         "local layers stop growing at their window": lambda n, _, *case: fewest(
             *case, holds=lambda d, n: d.kv_budget_bytes // n // d.model.kv_bytes_on(d.n_gpus, 1)),
         "that is the moment of admission": lambda n, _, *c: fewest(*c, holds=Deployment.admitted),
-        "a value of fp16 has two bytes":
-            lambda n, _, *case: fewest(*case, holds=lambda d, n: d.sequences(n, "fp8")),
+        "fp16 has two bytes": lambda n, _, *c: fewest(*c, holds=lambda d, n: d.sequences(n, "fp8")),
         "16 are too few there, which None says": lambda n, right, *_: right is None,
         "it can be done with 16 or fewer": None},
         ("they do not hold as many", "fewer do"),

@@ -2,7 +2,6 @@
 from itertools import count
 
 from ...contiguous import account
-from ...facts import fact
 from ...paging import paged_utilisation, pages_for
 from ...serving import Clock
 from ...sizing import GIB, Deployment, Model
@@ -34,8 +33,7 @@ NUMBERS = {
         "query heads are not stored, KV heads are": 80 * 2 * 64 * 128,
         "the question is for bytes, not KiB": 160},
         "multiply layers, K and V, KV heads, their dimension, and bytes a value"),
-    "1.2": Exercise(lambda: smallest(
-        lambda n: GEMMA.kv_bytes(n) <= n * GEMMA.kv_bytes_per_token() / 2), {
+    "1.2": Exercise(lambda: smallest(lambda n: GEMMA.kv_bytes(n) <= n * GEMMA.kv_bytes(1) / 2), {
         "a whole number of tokens is asked for": lambda n, _: n < 1 or n != int(n)},
         ("at that length it still costs more than half", "a shorter sequence costs half already")),
     "2.1": Exercise(lambda: account(28, 3 * 9, 16, 11), {
@@ -89,8 +87,7 @@ NUMBERS = {
         "16 tokens fill two pages of 8 exactly": 38 / 56,
         "all tokens over all slots, not the mean of three shares": (5 / 8 + 1 + 17 / 24) / 3},
         "count each request's pages and round up, then tokens / slots: a share from 0 to 1", 0.005),
-    "5.2": Exercise(
-        lambda: PROBABILITY @ (LENGTHS - PROBABILITY @ LENGTHS)**2 / (2048 * 0.001)**2, {
+    "5.2": Exercise(lambda: PROBABILITY @ (LENGTHS - PROBABILITY @ LENGTHS)**2 / (2048 * 1e-3)**2, {
         "the spread falls with the root of the batch size, not with the size": 92,
         "solve for n: the root is on the other side, so square": 9.6,
         "0.1 points are 0.001 of utilisation": {0.85, 1, 85},
@@ -149,8 +146,7 @@ NUMBERS = {
         "mind layers, K and V, KV heads (not query heads), and what happens to spare GPUs"),
     "10.2": Exercise(share, {
         "a share lies between 0 and 1": lambda x, _: not 0 <= x <= 1,
-        "the share is of what the card reports, not of its label":
-            share(card=fact("gpus", "gpu", CARD.gpu)["memory_bytes"]),
+        "the share is of what the card reports, not of its label": share(card=CARD.card[0] * GIB),
         "what lies beside weights and cache needs room too": share(overhead=0),
         "the weights need room too": share(weights=0),
         "that leaves room for no token": share(cache=0),
