@@ -146,7 +146,8 @@ NUMBERS = {
         "mind layers, K and V, KV heads (not query heads), and what happens to spare GPUs"),
     "10.2": Exercise(share, {
         "a share lies between 0 and 1": lambda x, _: not 0 <= x <= 1,
-        "the share is of what the card reports, not of its label": share(card=CARD.card[0] * GIB),
+        "the share is of what the card reports, not of its label":
+            share(card=CARD.memory_of_card()[0] * GIB),
         "what lies beside weights and cache needs room too": share(overhead=0),
         "the weights need room too": share(weights=0),
         "that leaves room for no token": share(cache=0),
