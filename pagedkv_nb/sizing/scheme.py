@@ -14,17 +14,19 @@ BESIDE = {"quantized", "dynamic", "static", "bit"}
 UNLESS_TARGETS = "lm_head", "embed_tokens", "gate", "router"  # of 16 bits
 KEPT = ("modules_to_not_convert", "ignored_layers", "ignore", "exclude_modules",
         "llm_int8_skip_modules")  # where a config names the parts of 16 bits
+# Where it names the scheme: by an algorithm, a method, or what is said of one group of parts.
+TELLING = "quant_algo", "quant_method", "type", "num_bits", "group_size"
 # One name for each part, whatever its family calls it.
 SAME = {"block_sparse_moe": "mlp", "feed_forward": "mlp", "ffn": "mlp", "w1": "gate_proj",
         "w2": "down_proj", "w3": "up_proj", "shared_experts": "shared_expert"}
 PREFIX = re.compile(r"^(?:(?:language_model|model|backbone)\.)+")
 
 
-def bytes_of(scheme, group=None, bits=None, more=0.0):
-    """Bytes a weight of a scheme: its bits, its share of a group's scales and of what is more."""
+def bytes_of(scheme, bits=None, group=None, zero=False):
+    """Bytes a weight of a scheme: its bits, its share of a group's scale and perhaps its zero."""
     row = SCHEMES[scheme]
-    group = (group or row["group"]) if row["group"] else 0
-    return (bits or row["bits"]) / 8 + ((row["group_bytes"] + more) / group if group > 0 else 0)
+    bits, group = bits or row["bits"], row["group"] and (group or row["group"])
+    return bits / 8 + ((row["group_bytes"] + zero * bits / 8) / group if group > 0 else 0)
 
 
 def said_scheme(name):
@@ -89,70 +91,43 @@ def common_name(part):
 
 
 def scheme_of(config, q):
-    """The `Scheme` that a checkpoint says; ValueError names the field that is not understood."""
-    kept = [str(part) for field in KEPT for part in q.get(field) or ()]
-    method, algo = str(q.get("quant_method", "modelopt")).lower(), q.get("quant_algo")
-    if not q:
-        return Scheme()
-    if q.get("quantized_layers"):
-        return Scheme(own={part: bytes_of(algorithm(said.get("quant_algo")))
-                           for part, said in q["quantized_layers"].items()})
-    if method == "compressed-tensors" or algo == "MIXED_PRECISION":
-        return grouped(q, kept)
-    if method == "modelopt":
-        return Scheme(bytes_of(algorithm(algo)), kept)
-    scheme = "fp8" if q.get("load_in_8bit") else algorithm(method, "quant_method")
-    if scheme == "mxfp4":
-        inner = config.get("intermediate_size") or 256  # padded to a multiple of 256
-        return Scheme(2.0, kept, {"*.experts.*": bytes_of(scheme) * -(-inner // 256) * 256 / inner})
-    own = {part: packed(q | said, scheme) if (said.get("bits") or 16) < 16 else 2.0
-           for part, said in (q.get("extra_config") or {}).items()}  # of AutoRound
-    return Scheme(packed(q, scheme), kept, own)
+    """The `Scheme` that a checkpoint says; ValueError names what is not understood."""
+    others = q.get("extra_config") or {}  # of AutoRound, at 16 bits unless it says fewer
+    kept = [str(part) for field in KEPT for part in q.get(field) or ()] + [*others]
+    told = q.get("quantized_layers") or {
+        part: group.get("weights") or {} for group in (q.get("config_groups") or {}).values()
+        for part in group.get("targets") or ["Linear"]}
+    if q and not told:
+        told = {"Linear": q} | {part: q | said for part, said in others.items()
+                                if (said.get("bits") or 16) < 16}
+    own = {part: bytes_said(said) for part, said in told.items()}
+    if q.get("quant_method") == "mxfp4":  # experts only, padded to a multiple of 256
+        inner = config.get("intermediate_size") or 256
+        own = {"*.experts.*": own["Linear"] * -(-inner // 256) * 256 / inner}
+    return Scheme(own.pop("Linear", 2.0), kept, own)
 
 
-def algorithm(said, field="quant_algo"):
-    """The scheme of schemes.csv that a method or an algorithm of ModelOpt means."""
-    scheme = said_scheme(re.sub("auto[-_]round", "autoround", str(said).replace("_AWQ", "")))
+def bytes_said(said):
+    """Bytes a weight by what a checkpoint says of some parts; ValueError if it is not known."""
+    algo, method, kind, bits, group = told = [said.get(field) for field in TELLING]
+    words = str(algo or method or f"{kind}{bits} {kind}{bits}x{group}").replace("_AWQ", "")
+    words = "int8" if said.get("load_in_8bit") else words.replace("auto-round", "auto_round")
+    scheme = said_scheme(words)
     if not scheme or not bytes_of(scheme):
-        raise ValueError(f"quantization_config.{field}={said!r}: bytes of its weights are not "
-                         "known")
-    return scheme
+        fields = ", ".join(f"{field}={value!r}" for field, value in zip(TELLING, told))
+        raise ValueError(f"quantization_config: {fields}: bytes of its weights are not known")
+    if scheme == "bnb" and not said.get("bnb_4bit_use_double_quant"):
+        return bytes_of("bnb-fp32")
+    return bytes_of(scheme) if algo or scheme not in ("awq", "gptq") else packed(said, scheme)
 
 
-def packed(q, scheme):
-    """Bytes a weight of a scheme with so many bits, a scale and perhaps a zero a group."""
-    if scheme not in ("awq", "gptq"):
-        scales = scheme == "bnb" and not q.get("bnb_4bit_use_double_quant")
-        return bytes_of(scheme, more=3 if scales else 0)
-    bits, group = q.get("bits"), q.get("group_size")
+def packed(said, scheme):
+    """Bytes a weight with so many bits, a scale and perhaps a zero a group."""
+    bits = said.get("num_bits", said.get("bits"))
     if type(bits) is not int or not 1 < bits <= 8:
         raise ValueError(f"quantization_config.bits={bits!r}: must be a whole number, 2 to 8")
-    zero = bits / 8 if scheme == "gptq" and not q.get("sym", True) else 0
-    return bytes_of(scheme, group, bits, zero)
-
-
-def grouped(q, kept):
-    """Schemes whose `config_groups` say what each group of parts is stored in."""
-    groups = [(group.get("targets") or ["Linear"], group_bytes(name, group.get("weights") or {}))
-              for name, group in (q.get("config_groups") or {}).items()]
-    if not groups:
-        raise ValueError("quantization_config.config_groups: missing or empty")
-    default = next((size for parts, size in groups[::-1] if "Linear" in parts), 2.0)
-    return Scheme(default, kept, {part: size for parts, size in groups if "Linear" not in parts
-                                  for part in parts})
-
-
-def group_bytes(name, said):
-    """Bytes a weight of one group of `config_groups`."""
-    bits, kind, group = said.get("num_bits"), said.get("type"), said.get("group_size")
-    if bits == 8 and kind in ("int", "float"):
-        return bytes_of("mxfp8" if group == 32 else "fp8")
-    if bits == 4 and kind == "float" and group in (16, 32):
-        return bytes_of("nvfp4" if group == 16 else "mxfp4")
-    if bits == 4 and kind == "int":
-        return bytes_of("gptq", group or -1, more=0 if said.get("symmetric", True) else 0.5)
-    raise ValueError(f"quantization_config.config_groups.{name}: num_bits={bits!r}, "
-                     f"type={kind!r}: bytes of its weights are not known")
+    zero = scheme == "gptq" and not said.get("sym", said.get("symmetric", True))
+    return bytes_of(scheme, bits, said.get("group_size") or -("type" in said), zero)
 
 
 def cache_dtype(quantisation):
