@@ -71,7 +71,7 @@ def model_shape(config):
         read_blocks(config)
     layers = layer_fields(config)
     check_understood(config, layers["stateless_layers"] or "keeps_state" in config.family)
-    heads = head_fields(config, layers["local_layers"])
+    heads = head_fields(config)
     sizes = {size: config.whole(size, 0, 0)
              for size in ("vocab", "hidden", "intermediate", "max_context")}
     state = state_sizes(config) if layers["state_layers"] else {}
@@ -156,7 +156,7 @@ def from_words(config, field, n_layers):
 
 
 def attention_layers(config, field, n_layers):
-    """The layers with attention beside others that keep a state, by a period or a list."""
+    """Numbers of the layers with attention beside others that keep a state."""
     if field in ("full_attention_interval", "attn_layer_period"):
         last = config.whole(field) - 1 if field == "full_attention_interval" else None
         return range(config.whole("attn_layer_offset", last, 0), n_layers, config.whole(field))
@@ -176,13 +176,12 @@ def windowed(config, n_layers):
         pattern = config.whole("no_rope_layer_interval", 4)
     elif not config.yes("use_sliding_window", True) or not (pattern or "sliding_window" in config):
         return ["full"] * n_layers
-    config.whole("window")
-    if "max_window_layers" in config and "use_sliding_window" in config:
-        return ["local" if i >= config.whole("start", least=0) else "full" for i in range(n_layers)]
-    if "all_local" in config.family and not pattern:
-        return ["local"] * n_layers
     if isinstance(pattern, str):
         return from_words(config, "sliding_window_pattern", n_layers)
-    field = "sliding_window" if pattern is None else "sliding_window_pattern"
-    config.need(type(pattern) is int and pattern > 0, field, "which layers have it is unclear")
-    return ["local" if (i + 1) % pattern else "full" for i in range(n_layers)]
+    if not pattern and {"start", "use_sliding_window"} & {*config.family, *config}:
+        full = range(config.whole("start", least=0))
+    else:
+        field = "sliding_window" if pattern is None else "sliding_window_pattern"
+        config.need(type(pattern) is int and pattern > 0, field, "which layers have it is unclear")
+        full = range(pattern - 1, n_layers, pattern)
+    return ["full" if i in full else "local" for i in range(n_layers)]

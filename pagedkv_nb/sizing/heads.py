@@ -1,17 +1,12 @@
 """What a layer keeps by a `config.json`: K and V of heads, a latent, a state, an index."""
+from ..facts import facts
 from ..paging import pages_for
 
-# Fields that size a state: heads, their dimension, that of keys, groups of keys, a convolution.
-STATE_FIELDS = [
-    ("mamba", ("mamba_num_heads", "mamba_head_dim", "ssm_state_size", "n_groups", "conv_kernel")),
-    ("linear", ("linear_num_value_heads", "linear_value_head_dim", "linear_key_head_dim",
-                "linear_num_key_heads", "linear_conv_kernel_dim")),
-    ("linear", [f"linear_attn_config.{name}" for name in (
-        "num_heads", "head_dim", "head_dim", "num_heads", "short_conv_kernel_size")])]
+STATES = facts("state_fields").to_dict("records")
 
 
-def head_fields(config, n_local):
-    """Heads, or the latent, of layers that keep every token; of the others if they differ."""
+def head_fields(config):
+    """Heads, or the latent, of layers that keep every token; of local ones if they differ."""
     q_heads = config.whole("q_heads")
     if "kv_lora_rank" in config:
         latent = config.whole("qk_rope_head_dim") + config.whole("kv_lora_rank")
@@ -20,37 +15,36 @@ def head_fields(config, n_local):
         config.need(field not in config, "kv_lora_rank", f"{field} asks for one")
     kv, dim = kv_heads(config, q_heads), head_dim(config, q_heads)
     config.need(q_heads % kv == 0, "num_key_value_heads", f"{kv} do not divide {q_heads} heads")
-    told = {"q_heads": q_heads, "kv_heads": kv, "head_dim": dim}
-    if "swa_num_key_value_heads" in config:
-        return told | {"v_head_dim": config.whole("v_head_dim", dim),
-                       "local_kv_heads": config.whole("swa_num_key_value_heads"),
-                       "local_head_dim": config.whole("swa_head_dim", dim)}
+    return {"q_heads": q_heads, "kv_heads": kv, "head_dim": dim} | two_shapes(config, kv, dim)
+
+
+def two_shapes(config, kv, dim):
+    """Heads of full and of local layers where they differ, the dimension of V where it does."""
+    if "swa_num_key_value_heads" in config:  # MiMo-V2 tells those of local layers apart
+        return {"v_head_dim": config.whole("v_head_dim", dim),
+                "local_kv_heads": config.whole("swa_num_key_value_heads"),
+                "local_head_dim": config.whole("swa_head_dim", dim)}
     config.need(config.get("v_head_dim", dim) == dim, "v_head_dim", f"must be head_dim, {dim}")
-    return told | full_heads(config, kv, dim, n_local)
-
-
-def full_heads(config, kv, dim, n_local):
-    """Heads of full layers that have their own, as in Gemma 4: those given are of local ones."""
     if not {"global_head_dim", "num_global_key_value_heads"} & {*config, *config.family}:
         return {}
     shared = config.yes("attention_k_eq_v", None)  # equal before the norms, but both are kept
-    kv_full = config.whole("num_global_key_value_heads") if shared else kv
-    local = {"local_kv_heads": kv, "local_head_dim": dim} if n_local else {}
-    return {"kv_heads": kv_full, "head_dim": config.whole("global_head_dim")} | local
+    return {"kv_heads": config.whole("num_global_key_value_heads") if shared else kv,
+            "head_dim": config.whole("global_head_dim"),  # Gemma 4 those of full ones
+            "local_kv_heads": kv, "local_head_dim": dim}
 
 
 def state_sizes(config):
     """Sizes of a layer with a state (in fp32, the inputs of its convolution in 16 bits), and its
     bytes for a sequence; {} if they are not told."""
-    told = [row for row in STATE_FIELDS if row[1][0] in config]
+    told = next((row for row in STATES if row["heads"] in config), None)
     if not told:
         return {}
-    kind, fields = told[0]
-    heads, dim, keys = map(config.whole, fields[:3])
-    groups = config.whole(fields[3], 1 if kind == "mamba" else None)
-    inputs = heads * dim + 2 * groups * keys
-    return {"state": kind, "state_heads": heads, "state_inner": heads * dim, "state_inputs": inputs,
-            "state_bytes": inputs * (config.whole(fields[4], 4) - 1) * 2 + heads * dim * keys * 4}
+    heads, dim, keys = (config.whole(told[size]) for size in ("heads", "dim", "keys"))
+    groups = config.whole(told["groups"], 1 if told["state"] == "mamba" else None)
+    inner, inputs = heads * dim, heads * dim + 2 * groups * keys
+    return {"state": told["state"], "state_heads": heads, "state_inner": inner,
+            "state_inputs": inputs,
+            "state_bytes": inputs * (config.whole(told["inputs"], 4) - 1) * 2 + inner * keys * 4}
 
 
 def index_fields(config, n_layers):
