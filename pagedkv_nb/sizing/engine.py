@@ -30,10 +30,9 @@ class Engine(SimpleNamespace):
         """The batch of the start-up's profiling run: (requests, tokens). A GB10 does not tell
         how much memory it has, and an A100 counts as small for newer versions."""
         small = "GB10" in gpu or self.a100_counts_small and "A100" in gpu
-        size = ("small" if small or card_gib < self.large_from_gib else
-                "large" if card_gib < self.huge_from_gib else "huge")
-        requests = getattr(self, f"{size}_max_num_seqs")
-        tokens = getattr(self, f"{size}_max_num_batched_tokens")
+        size = 0 if small else sum(card_gib >= int(gib) for gib in self.larger_from_gib.split())
+        requests, tokens = (int(by_size.split()[size]) for by_size in (
+            self.max_num_seqs, self.max_num_batched_tokens))
         if self.generation == "V0" and not self.in_chunks(gpu, longest):
             tokens = max(tokens, longest)
         return requests, tokens
