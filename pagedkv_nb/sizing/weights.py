@@ -9,10 +9,8 @@ from .heads import state_sizes
 
 PARTS = {kind: rows.to_dict("records") for kind, rows in facts("layer_parts").groupby("kind")}
 OWN = {meaning for meaning in MEANINGS.values() if meaning.startswith("part ")}
-# Where a config names the layers with experts, and by what; the last two name mixers as well.
-EXPERTS = {"mlp_layer_types": "sparse", "moe_layer_freq": 1, "hybrid_override_pattern": "E",
-           "layers_block_type": "moe"}
 ALONE = "hybrid_override_pattern", "layers_block_type"  # a layer mixes tokens or feeds forward
+EXPERTS = "mlp_layer_types", "moe_layer_freq", *ALONE  # by a word or a flag for each layer
 
 
 def weight_parts(config, shape):
@@ -39,7 +37,7 @@ def weight_fields(config, shape, parts, scheme):
 def sizes(config, shape):
     """{size: number} that layers have in common, by the words of layer_parts.csv."""
     n = shape | {meaning.removeprefix("part "): config.whole(meaning, 0, 0) for meaning in OWN}
-    matrices = 1 if "two_matrices" in config.family else 2  # into a feed-forward layer
+    matrices = config.family.get("matrices", 2)  # into a feed-forward layer
     inner = n["intermediate"] or (matrices == 1) * 4 * n["hidden"]
     for size, field in ((n["vocab"], "vocab_size"), (n["hidden"], "hidden_size"), (
             inner or n["expert_inner"] or "block_configs" in config, "intermediate_size")):
@@ -47,7 +45,8 @@ def sizes(config, shape):
     expert_inner = n["expert_inner"] or inner
     shared = n["shared_inner"] or n["shared_experts"] * expert_inner
     return n | (state_sizes(config) if n["state_layers"] else {}) | {
-        "matrices": matrices, "inner": n["dense_inner"] or inner, "expert_inner": expert_inner,
+        "alone": any(field in config for field in ALONE), "matrices": matrices,
+        "inner": n["dense_inner"] or inner, "expert_inner": expert_inner,
         "shared": inner if "wide_shared_expert" in config.family else shared,
         "expert_from": n["latent"] or n["hidden"], "q_from": n["q_rank"] or n["hidden"],
         "value": n["value"] or n["nope"], "index_heads": config.whole("index_n_heads", 0, 0),
@@ -56,39 +55,36 @@ def sizes(config, shape):
 
 def layer_parts(config, n, i, keeps):
     """[(part, parameters, whether each GPU holds all of it)] of layer i."""
-    alone = any(field in config for field in ALONE)
-    where = "mixer" if alone else "mlp"
-    mixer = [] if keeps == "nothing" else mixer_parts(config, n, i, keeps, alone)
-    if alone and mixer:
+    mixer = [] if keeps == "nothing" else mixer_parts(config, n, i, keeps)
+    if n["alone"] and mixer:
         return mixer
     if "block_configs" in config:  # which says how wide each layer is
         said = config["block_configs"][i]["ffn"]
         inner = 0 if said.get("no_op") else int(2 * said["ffn_mult"] * n["hidden"] / 3)
-        return mixer + parts_of("dense", where, n | {"inner": -(-inner // 256) * 256})
+        return mixer + parts_of("dense", n | {"inner": -(-inner // 256) * 256})
     experts = has_experts(config, n, i)
     both = config.get("enable_moe_block") is True  # Gemma 4 has both in each layer
-    return (mixer + parts_of("experts", where, n) * experts
-            + parts_of("dense", where, n) * (both or not experts))
+    return mixer + parts_of("experts", n) * experts + parts_of("dense", n) * (both or not experts)
 
 
-def parts_of(kind, where, n):
+def parts_of(kind, n):
     """[(part, parameters, whether each GPU holds all of it)] of one kind in layer_parts.csv."""
-    return [(f"{where}.{row['part']}", prod(n[word] for word in row["weights"].split()),
-             bool(row["copied"])) for row in PARTS[kind]]
+    return [(f"{'mixer' if n['alone'] else row['module']}.{row['part']}",
+             prod(n[word] for word in row["weights"].split()), bool(row["copied"]))
+            for row in PARTS[kind]]
 
 
-def mixer_parts(config, n, i, keeps, alone):
+def mixer_parts(config, n, i, keeps):
     """Parts of what mixes tokens; a state whose sizes are not told counts as attention."""
-    where = "mixer" if alone else "self_attn"
     if keeps == "state" and "state" in n:
-        return parts_of(n["state"], where if n["state"] == "mamba" else "linear_attn", n)
+        return parts_of(n["state"], n)
     if n.get("latent_dim"):
         own = (config.get("indexer_types") or ["full"] * (i + 1))[i] == "full"
-        indexed = n.get("index_layers") and own
-        return parts_of("latent", where, n) + (parts_of("index", where, n) if indexed else [])
+        indexed = own and n.get("index_layers", 0) > 0
+        return parts_of("latent", n) + parts_of("index", n) * indexed
     local = keeps == "local" and n.get("local_kv_heads")
     kv, dim = (n[f"{'local_' * bool(local)}{size}"] for size in ("kv_heads", "head_dim"))
-    return parts_of("attention", where, n | {
+    return parts_of("attention", n | {
         "kv_heads": kv, "head_dim": dim, "v_head_dim": n.get("v_head_dim") or dim,
         "gates": 1 + (config.get("attn_output_gate") is True),
         "own_values": bool(local) or config.get("attention_k_eq_v") is not True})
@@ -96,9 +92,9 @@ def mixer_parts(config, n, i, keeps, alone):
 
 def has_experts(config, n, i):
     """Whether layer i has experts, by the first field that tells."""
-    for field, word in EXPERTS.items():
+    for field in EXPERTS:
         if isinstance(config.get(field), list | str) and i < len(config[field]):
-            return config[field][i] == word
+            return config[field][i] in ("sparse", 1, "E", "moe")
     if isinstance(config.get("moe_layers"), list):
         return i in config["moe_layers"]
     if i in (config.get("mlp_only_layers") or []):
