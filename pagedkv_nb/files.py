@@ -20,9 +20,17 @@ def text_of(path, problem, most=2**26):
         raise ValueError(f"{problem}cannot be read: {why}") from None
 
 
-def json_of(text):
-    """What a JSON text holds; ValueError if it is none, LookupError if a key is there twice."""
-    return json.loads(text, object_pairs_hook=once)
+def object_of(path, problem):
+    """The JSON object in a file that `text_of` reads; ValueError in one line begins with
+    `problem`."""
+    try:
+        found = json.loads(text_of(path, ""), object_pairs_hook=once)
+    except (ValueError, LookupError, RecursionError) as error:
+        why = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
+        raise ValueError(f"{problem}cannot be read as JSON: {why}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{problem}must hold a JSON object")
+    return found
 
 
 def once(pairs):

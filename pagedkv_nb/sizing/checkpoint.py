@@ -5,7 +5,7 @@ from os.path import expanduser, isdir
 from pathlib import Path
 
 from ..facts import stored_rows
-from ..files import json_of, text_of
+from ..files import object_of
 from ..parameter import shown
 from .config import Fields, model_shape
 from .scheme import cache_dtype, said_scheme, scheme_of
@@ -56,18 +56,11 @@ def told_quantisation(config, file):
 
 
 def read_object(path, file):
-    """The JSON object in a file; ValueError in one line if it cannot be read."""
-    try:
-        found = json_of(text_of(file, ""))
-    except (ValueError, LookupError, RecursionError) as error:
-        why = str(error).splitlines()[0].removeprefix("cannot be read: ")[:80]
-        close = get_close_matches(file.name, stored_rows("models"), 1)
-        why += f"; did you mean {close[0]}?" if close else ""
-        where = "" if Path(path).name == file.name or close else f"{file.name}: "
-        raise ValueError(f"{shown('model', path)}: {where}cannot be read as JSON: {why}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{shown('model', path)}: must hold a JSON object, as {file.name} does")
-    return found
+    """The JSON object in a file of a checkpoint; ValueError in one line if it cannot be read."""
+    close = get_close_matches(file.name, stored_rows("models"), 1)
+    where = (f"did you mean {close[0]}? As a file it " if close else
+             "" if Path(path).name == file.name else f"{file.name}: ")
+    return object_of(file, f"{shown('model', path)}: {where}")
 
 
 def text_part(path, config):

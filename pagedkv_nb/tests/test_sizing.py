@@ -100,7 +100,7 @@ def test_heads_and_latents_are_copied_when_gpus_outnumber_them():
     (lambda: fact("gpus", "gpu", "TPU"), "gpu='TPU': must be one of A100-40GB"),
     (lambda: fact("gpus", "gpu", "H100"), "; did you mean H100-80GB?"),
     (lambda: Model.named("qwen-3-32b"), "; did you mean Qwen3-32B?"),
-    (lambda: Model.named("meta-llama/Llama3.1-8B"), "; did you mean Llama-3.1-8B?"),
+    (lambda: Model.named("meta-llama/Llama3.1-8B"), "did you mean Llama-3.1-8B? As a file it"),
     (lambda: Deployment(Model.named("32x32x128"), "A100-40GB"), "set weights_gib"),
     (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
     (lambda: Deployment(Model.named("OPT-13B"), "A100-40GB", weights_gib=-1), "weights_gib=-1"),
