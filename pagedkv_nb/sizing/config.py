@@ -17,8 +17,8 @@ MOST = {"layers": 10**4} | dict.fromkeys(("vocab", "max_context", "window", "sta
 class Fields(dict):
     """The fields of a config that have a value; errors name the file and the field."""
     def __init__(self, path, fields):
-        """A field that is null has no value; `named` has every name."""
-        super().__init__((k, v) for k, v in fields.items() if v is not None)
+        """A null field has no value, `_field` counts as `field`; `named` has every name."""
+        super().__init__((k.lstrip("_"), v) for k, v in fields.items() if v is not None)
         self.path, self.named, self.family = path, set(fields), {}
         for name in MEANINGS:  # "a.b" is the field b of the object a
             outer, _, inner = name.partition(".")
@@ -65,17 +65,14 @@ class Fields(dict):
 def model_shape(config):
     """Fields of a `Model`; ValueError by the first field that is wrong or not understood."""
     config.family = family(config)
-    config.need("compress_ratios" not in config, "compress_ratios", "pages of compressed tokens, "
-                "which are padded and share a pool, are not understood (DeepSeek-V4)")
     if "block_configs" in config:
         read_blocks(config)
     layers = layer_fields(config)
     check_understood(config, layers["stateless_layers"] or "keeps_state" in config.family)
-    heads = head_fields(config)
     sizes = {size: config.whole(size, 0, 0)
              for size in ("vocab", "hidden", "intermediate", "max_context")}
     state = state_sizes(config) if layers["state_layers"] else {}
-    return layers | heads | sizes | index_fields(config, layers["layers"]) | {
+    return layers | head_fields(config) | sizes | index_fields(config, layers["layers"]) | {
         name: state[name] for name in ("state", "state_bytes") if state}
 
 
@@ -129,8 +126,7 @@ def layer_fields(config):
     config.need(layers, "num_hidden_layers", "none of them keeps K and V of its own")
     return {"layers": layers, "local_layers": local, "stateless_layers": n_layers - layers,
             "state_layers": states, "window": config.whole("window") if local else 0,
-            "chunked": bool(local) and "sliding_window" not in config
-            and "attention_chunk_size" in config}
+            "chunked": "attention_chunk_size" in config and "sliding_window" not in config}
 
 
 def layer_kinds(config, n_layers):
@@ -168,8 +164,7 @@ def attention_layers(config, field, n_layers):
 
 def windowed(config, n_layers):
     """What the layers keep if only a window is told: it holds in none, all or some of them."""
-    pattern = config.get("sliding_window_pattern", config.get(
-        "_sliding_window_pattern", config.family.get("sliding_window_pattern")))
+    pattern = config.get("sliding_window_pattern", config.family.get("sliding_window_pattern"))
     if "attention_chunk_size" in config:  # Llama 4
         if config.get("no_rope_layers"):
             return from_words(config, "no_rope_layers", n_layers)

@@ -3,9 +3,8 @@ from dataclasses import dataclass, field
 
 from ..facts import fact
 from ..parameter import number, positive_int
-from .engine import Engine
+from .engine import Engine, Layout
 from .model import GIB, KIB, Model
-from .pages import Layout
 
 
 def option(default, meaning):
@@ -44,9 +43,7 @@ class Deployment:
         self.reported_bytes = int(n * self.card_gib * GIB)
         default = rules.usable(self.card_gib, n)
         self.share = default if self.usable is None else self.usable
-        requests, tokens = rules.load(self.gpu, self.card_gib, self.longest)
-        requests = self.max_num_seqs or requests
-        self.load = requests, self.max_num_batched_tokens or min(tokens, requests * self.longest)
+        self.load = rules.load(self)
         self.weight_bytes = int(self.weights_gib * GIB or self.model.weight_bytes_on(n))
         self.overheads = rules.overheads(self)
         beside = self.weight_bytes + sum(self.overheads.values())
@@ -127,10 +124,9 @@ def budget(d):
 def remarks(d):
     """What is not known of a deployment and what stands in for it, a sentence each."""
     model = d.model
-    estimate = ("what its files or its parameters, stored as it says, give"
-                if model.checkpoint_bytes else "parameters at 2 bytes")
     told = {
-        f"The weights are {estimate}; weights_gib sets others.": not d.weights_gib,
+        "The weights are what its files give, or its parameters at 2 bytes unless its name says "
+        "fewer; weights_gib sets others.": not d.weights_gib,
         f"Vocabulary, hidden or intermediate size of {model.name} is not known: its activations "
         "are those of Llama-3.1-8B.": d.overhead_gib is None and not (
             model.vocab and model.hidden and model.intermediate),

@@ -89,9 +89,7 @@ class Model:
 
     def weight_bytes_on(self, n_gpus):
         """Bytes of the weights over n GPUs, what each holds counted for each; 0: not known."""
-        if self.checkpoint_bytes:
-            return self.checkpoint_bytes + (n_gpus - 1) * self.copied_bytes
-        return 0 if self.unknown_weights else int(self.params_billion * 2e9)
+        return self.checkpoint_bytes and self.checkpoint_bytes + (n_gpus - 1) * self.copied_bytes
 
     def kv_bytes(self, n_tokens, dtype="fp16", n_gpus=1):
         """Bytes of a sequence on one of n GPUs; local layers keep at most their window."""

@@ -54,7 +54,7 @@ def scheme_bytes(row, scheme):
     if published > 0 and scheme in ("", row["published_scheme"]):
         return {"checkpoint_bytes": int(published * 2**30)}
     if not scheme:
-        return {}
+        return {"checkpoint_bytes": int(row["params_billion"] * 2e9)}
     width, embeddings = bytes_of(scheme), row["vocab"] * row["hidden"] * (1 if row["tied"] else 2)
     if published > 0 or not (width > 0 and embeddings > 0):
         return {"unknown_weights": f"the bytes of its weights as {scheme} are not known"}

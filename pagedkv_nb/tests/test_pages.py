@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import GIB, Deployment, Engine, Model
-from pagedkv_nb.sizing.pages import Layout
+from pagedkv_nb.sizing.engine import Layout
 
 # Gemma-4-31B: 10 full layers of 4 KV heads of 512, 50 local ones of 16 heads of 256.
 GEMMA = Model("Gemma-4-31B", 60, 4, 512, 32, 50, 1024, local_kv_heads=16, local_head_dim=256)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pagedkv_nb.evidence.startups import deployed, logged_servers, predictions
 from pagedkv_nb.facts import fact, facts
-from pagedkv_nb.sizing import GIB, Deployment, Engine, Model, budget, remarks, report
+from pagedkv_nb.sizing import GIB, Deployment, Model, budget, remarks, report
 from pagedkv_nb.sizing.__main__ import main
 
 SERVERS = logged_servers()
@@ -87,9 +87,9 @@ def test_by_hand():
                     max_model_len=20000)
     assert v0.kv_budget_bytes == pytest.approx(
         (0.9 * 23.56 - 15.06) * GIB - 6 * 20000 * 18432, abs=4)
-    v0 = Engine.named("vllm-0.6")  # longer ones in chunks, but on a V100
-    assert v0.load("A100-80GB", 79, 32769) == (256, 2048)
-    assert v0.load("V100-32GB", 31, 40000) == (256, 40000)
+    for gpu, longest, tokens in (("A100-80GB", 32769, 2048), ("V100-32GB", 40000, 40000)):
+        long = Deployment(d.model, gpu, weights_gib=15, engine="vllm-0.6", max_model_len=longest)
+        assert long.load == (256, tokens)  # in chunks, but on a V100
 
 
 def test_what_is_not_known_is_said():
