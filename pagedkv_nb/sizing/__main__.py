@@ -2,6 +2,7 @@
 import argparse
 import sys
 from dataclasses import fields
+from typing import get_args
 
 from ..facts import facts
 from ..parameter import positive_int
@@ -23,9 +24,9 @@ def arguments(words):
     parser.add_argument("--tokens", type=int, default=0, help="of a sequence (8192, or the "
                         "model's longest)")
     for field in fields(Deployment)[2:]:
-        kind = float if field.type == float | None else field.type
-        parser.add_argument("--" + field.name.replace("_", "-"), type=kind, default=field.default,
-                            help=field.metadata["meaning"])
+        kind, meaning = get_args(field.type)
+        parser.add_argument("--" + field.name.replace("_", "-"), default=field.default,
+                            type=float if kind == float | None else kind, help=meaning)
     parser.error = refuse
     return vars(parser.parse_args(words))
 

@@ -107,8 +107,7 @@ def read_blocks(config):
 def check_understood(config, has_state):
     """ValueError at the first field that may change the cache and is not understood."""
     for field, value in config.items():
-        meaning = MEANINGS.get(field) or next(
-            (MEANINGS[name] for name in MEANINGS if "*" in name and fnmatchcase(field, name)), "")
+        meaning = next((MEANINGS[name] for name in MEANINGS if fnmatchcase(field, name)), "")
         beside = meaning.removeprefix("with ")  # the field without which it means nothing
         unclear = (meaning == "suspicious" or meaning == "state" and not has_state
                    or beside != meaning and beside not in config)

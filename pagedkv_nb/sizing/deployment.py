@@ -1,15 +1,11 @@
 """What GPUs have left for the KV cache beside a model, line by line and as text."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 from ..facts import fact
 from ..parameter import number, positive_int
 from .engine import Engine, Layout
 from .model import GIB, KIB, Model
-
-
-def option(default, meaning):
-    """A field of a deployment, and what `python -m pagedkv_nb.sizing --help` says of it."""
-    return field(default=default, metadata={"meaning": meaning})
 
 
 @dataclass
@@ -22,15 +18,15 @@ class Deployment:
 
     model: Model
     gpu: str
-    n_gpus: int = option(1, "GPUs that share the model")
-    weights_gib: float = option(0.0, "0: what the checkpoint, or parameters at 2 bytes, give")
-    usable: float | None = option(None, "share of the memory it reports (gpu_memory_utilization)")
-    engine: str = option("vllm-0.33", "a name of engines.csv")
-    overhead_gib: float | None = option(None, "a GPU: activations, CUDA graphs, outside PyTorch")
-    max_model_len: int = option(0, "0: the model's")
-    max_num_seqs: int = option(0, "0: the engine's")
-    max_num_batched_tokens: int = option(0, "0: the engine's")
-    memory_gib: float = option(0.0, "what a card that is not listed reports")
+    n_gpus: Annotated[int, "GPUs that share the model"] = 1
+    weights_gib: Annotated[float, "0: what the checkpoint, or parameters at 2 bytes, give"] = 0.0
+    usable: Annotated[float | None, "share of what it reports (gpu_memory_utilization)"] = None
+    engine: Annotated[str, "a name of engines.csv"] = "vllm-0.33"
+    overhead_gib: Annotated[float | None, "a GPU: activations, CUDA graphs, outside PyTorch"] = None
+    max_model_len: Annotated[int, "0: the model's"] = 0
+    max_num_seqs: Annotated[int, "0: the engine's"] = 0
+    max_num_batched_tokens: Annotated[int, "0: the engine's"] = 0
+    memory_gib: Annotated[float, "what a card that is not listed reports"] = 0.0
 
     def __post_init__(self):
         """Check the fields and work the budget out, from the card to what is left."""

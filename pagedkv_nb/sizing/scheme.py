@@ -16,9 +16,7 @@ KEPT = ("modules_to_not_convert", "ignored_layers", "ignore", "exclude_modules",
         "llm_int8_skip_modules")  # where a config names the parts of 16 bits
 # Where it names the scheme: by an algorithm, a method, or what is said of one group of parts.
 TELLING = "quant_algo", "quant_method", "type", "num_bits", "group_size"
-# One name for each part, whatever its family calls it.
-SAME = {"block_sparse_moe": "mlp", "feed_forward": "mlp", "ffn": "mlp", "w1": "gate_proj",
-        "w2": "down_proj", "w3": "up_proj", "shared_experts": "shared_expert"}
+SAME = stored_rows("part_names")  # one name for each part, whatever its family calls it
 PREFIX = re.compile(r"^(?:(?:language_model|model|backbone)\.)+")
 
 
@@ -87,7 +85,7 @@ class Scheme:
 def common_name(part):
     """The name of a part without what stands before its layers, in one family's words."""
     words = PREFIX.sub("", part)
-    return re.sub(r"\b(" + "|".join(SAME) + r")\b", lambda word: SAME[word[0]], words)
+    return re.sub(r"\b(" + "|".join(SAME) + r")\b", lambda word: SAME[word[0]]["ours"], words)
 
 
 def scheme_of(config, q):

@@ -24,8 +24,8 @@ def test_every_model_agrees_with_its_published_cost(row):
 
 
 @pytest.mark.parametrize("table", ["models", "gpus", "workloads", "published", "engines", "kv_logs",
-                                   "families", "config_fields", "layer_words", "layer_parts", "state_fields",
-                                   "schemes"])
+                                   "families", "config_fields", "layer_words", "layer_parts",
+                                   "state_fields", "schemes", "part_names"])
 def test_every_fact_has_a_source(table):
     assert facts(table)["source"].notna().all()
 
