@@ -48,13 +48,13 @@ class Deployment:
 
     def check_fields(self):
         """ValueError by the first field that is out of its range."""
-        positive_int("n_gpus", self.n_gpus, most=1024)
+        self.n_gpus = positive_int("n_gpus", self.n_gpus, most=1024)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens"):
-            positive_int(name, getattr(self, name), least=0, most=10**9)
+            setattr(self, name, positive_int(name, getattr(self, name), least=0, most=10**9))
         for name, most in (("weights_gib", 2**30), ("memory_gib", 2**30), ("usable", 1),
                            ("overhead_gib", 2**30)):
-            value = getattr(self, name)
-            number(name, 0.0 if value is None else value, most=most)
+            if getattr(self, name) is not getattr(Deployment, name):  # None may be
+                setattr(self, name, number(name, getattr(self, name), most=most))
 
     def memory_of_card(self):
         """(GiB of one GPU by its label, GiB that servers logged of it or nan)."""

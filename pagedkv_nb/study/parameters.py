@@ -61,8 +61,8 @@ def check_sweep(batch_sizes, max_seq_len, page_size, n_seeds, iterations):
     positive_int("max_seq_len", max_seq_len, 10**9, 2048)
     positive_int("page_size", page_size, 2048)
     positive_int("n_seeds", n_seeds, 10**8 // lengths, 2, "100 million lengths in all")
-    least = 1000 if iterations else 0
-    positive_int("iterations", iterations, 3 * 10**5, least, "0: chosen for you")
+    if positive_int("iterations", iterations, 3 * 10**5, 0, "0: chosen for you"):
+        positive_int("iterations", iterations, 3 * 10**5, 1000, "0: chosen for you")
 
 
 def longest_request(context_limit, model, slots):

@@ -76,11 +76,20 @@ def test_a_link_to_itself_is_no_config(tmp_path):
      "model='OPT-13B': its weights take 24.2 GiB, 1000 x H100-80GB with usable=0 has 0.0 GiB"),
     (lambda: read_prompts("conversation", 10**5000), "page_size=a number of thousands of digits: must be a whole"),
     (lambda: Figures("\ud800"), "figures_dir='\\ud800': must be a folder"),
-    (lambda: check_sweep([1], 2048, 16, 2, 999), "iterations=999: must be a whole number, at least 1000")])
+    (lambda: check_sweep([1], 2048, 16, 2, 999), "iterations=999: must be a whole number, at least 1000"),
+    (lambda: check_sweep([1], 2048, 16, 2, np.array([1, 2])), "iterations=array([1, 2]): must be a whole number"),
+    (lambda: Deployment(Model.named("OPT-13B"), "A100-80GB", weights_gib=None), "weights_gib=None: must be a number")])
 def test_an_odd_number_or_list_is_one_line(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert str(error.value).startswith(message)
+
+
+def test_numbers_of_numpy_are_numbers():
+    for name in ("Llama-3.1-8B", "OPT-13B"):
+        plain, same = (Deployment(Model.named(name), "A100-80GB", n, usable=usable)
+                       for n, usable in ((2, 0.75), (np.int64(2), np.float64(0.75))))
+        assert plain == same and plain.token_slots() == same.token_slots() and plain.overheads == same.overheads
 
 
 def test_what_is_long_is_cut_in_its_middle():
