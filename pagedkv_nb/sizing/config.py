@@ -175,7 +175,6 @@ def windowed(config, n_layers):
     if not pattern and {"start", "use_sliding_window"} & {*config.family, *config}:
         full = range(config.whole("start", least=0))
     else:
-        field = "sliding_window" if pattern is None else "sliding_window_pattern"
-        config.need(type(pattern) is int and pattern > 0, field, "which layers have it is unclear")
-        full = range(pattern - 1, n_layers, pattern)
+        every = config.whole("sliding_window_pattern", pattern)
+        full = range(every - 1, n_layers, every)
     return ["full" if i in full else "local" for i in range(n_layers)]
