@@ -92,8 +92,10 @@ def scheme_of(config, q):
     """The `Scheme` that a checkpoint says; ValueError names what is not understood."""
     others = q.get("extra_config") or {}  # of AutoRound, at 16 bits unless it says fewer
     kept = [str(part) for field in KEPT for part in q.get(field) or ()] + [*others]
+    grouped = q.get("quant_method", "modelopt") in ("compressed-tensors", "modelopt")
     told = q.get("quantized_layers") or {
-        part: group.get("weights") or {} for group in (q.get("config_groups") or {}).values()
+        part: group.get("weights") or {}
+        for group in (q.get("config_groups") or {} if grouped else {}).values()
         for part in group.get("targets") or ["Linear"]}
     if q and not told:
         told = {"Linear": q} | {part: q | said for part, said in others.items()

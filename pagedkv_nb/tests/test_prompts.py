@@ -132,7 +132,7 @@ def test_arrivals_of_another_spelling_are_no_milliseconds(tmp_path):
 
 def test_pages_of_a_thousand_million_tokens_are_too_many_in_one_prompt(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"hash_ids": [1, 2]}')
-    with pytest.raises(ValueError, match="row 1, input_length=2000000000: must be .* at most 1,000,000,000"):
+    with pytest.raises(ValueError, match="row 1, input_length=2000000000: must be .* to 1,000,000,000"):
         read_prompts(str(tmp_path / "t.jsonl"), 10**9)
 
 
@@ -163,6 +163,8 @@ BAD = {"x.csv": ("a,b\n1,2\n", "needs columns hash_ids or tokens or text; found:
        "n.jsonl": ('{"hash_ids": [1, 2], "input_length": 3}\n', "row 1, input_length=3: must be as many pages of 4"),
        "n2.jsonl": ('{"hash_ids": [1], "input_length": 5}\n', "row 1, input_length=5: must be as many pages of 4"),
        "i.jsonl": ('{"hash_ids": [1], "input_length": -3}\n', "row 1, input_length=-3"),
+       "z.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [1], "input_length": 0}\n', "row 2, input_length=0: must be"),
+       "u.csv2.csv": ("tokens\n1 2 3 4\n1_2_3_4_5\n", "row 2, tokens=1_2_3_4_5: must be a list"),
        "c.jsonl": ('{"hash_ids": [1, 2]}\n{"hash_ids": [3, 2]}\n', "row 2, hash_ids: 2 follows 3"),
        "s.jsonl": ('{"tokens": [1], "timestamp": 5}\n{"tokens": [1], "timestamp": "x"}\n',
                    "row 2, timestamp=x: must be milliseconds"),

@@ -185,6 +185,7 @@ UNKNOWN = {
     "quant_method='who knows'": {"quant_method": "who knows"},
     "quant_method='aqlm'": {"quant_method": "aqlm", "bits": 2},
     "quant_method='gguf'": {"quant_method": "gguf"},
+    "quant_method='quark'": compressed(group(["Linear"], **FP8)) | {"quant_method": "quark"},
     "quant_algo='W2A8'": modelopt("W2A8"), "quant_algo=None": {"quant_method": "modelopt"},
     "quant_algo='NF3'": modelopt("MIXED_PRECISION", quantized_layers={"a": {"quant_algo": "NF3"}}),
     "bits=None": {"quant_method": "gptq", "group_size": 128},

@@ -113,7 +113,7 @@ def listed(field, content):
         return content.split() if isinstance(content, str) else []
     try:
         if isinstance(content, str):
-            text = content.strip()
+            text = content.strip().replace("_", "?")  # 1_2 is no number here
             text = text[1:-1] if text[:1] + text[-1:] == "[]" else text
             content = list(map(int, text.replace(",", " ").split()))
     except ValueError:

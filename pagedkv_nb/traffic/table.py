@@ -35,7 +35,7 @@ def read_table(path, problem, known, spelt=str.lower):
         rows = [[None if row.get(name) == "" else row.get(name) for name in names.values()]
                 for row in rows]
         return pd.DataFrame(rows, columns=list(names), dtype=object)
-    except (ValueError, LookupError, csv.Error) as error:
+    except (ValueError, LookupError) as error:
         raise ValueError(f"{problem}{' '.join(str(error).split())}") from None
 
 
@@ -59,7 +59,10 @@ def csv_rows(text):
     text = text.lstrip("\r\n")
     mark = max(",;\t", key=text.partition("\n")[0].count)
     table = csv.DictReader(StringIO(text, None), delimiter=mark, strict=True, skipinitialspace=True)
-    rows = list(table)
+    try:
+        rows = list(table)
+    except csv.Error as error:
+        raise ValueError(f"is no CSV: line {table.reader.line_num}, at a quote: {error}") from None
     for number, row in enumerate(rows, 1):
         if any(row.get(None, ())):
             raise ValueError(f"row {number}: has more fields than the header; a text or list "
@@ -99,12 +102,12 @@ def floats(column):
     return pd.to_numeric(column.astype(str), errors="coerce").astype(float)
 
 
-def token_counts(column, problem):
-    """A column as whole numbers of at least 1 (servers write at least one token a
-    request); ValueError names the first row that is negative, fractional or no number."""
+def token_counts(column, problem, least=1):
+    """A column as whole numbers of at least 1; ValueError names the first row that is less than
+    `least`, fractional or no number. Of an output it is 0: servers write at least one token."""
     numbers = floats(column)
-    whole = (numbers >= 0) & (numbers <= MOST_TOKENS) & (numbers % 1 == 0)
-    refuse(~whole, column, problem, f"a whole number, not negative, at most {MOST_TOKENS:,}")
+    whole = (numbers >= least) & (numbers <= MOST_TOKENS) & (numbers % 1 == 0)
+    refuse(~whole, column, problem, f"a whole number from {least} to {MOST_TOKENS:,}")
     return np.maximum(1, numbers.to_numpy()).astype(int)
 
 

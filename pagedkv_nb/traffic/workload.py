@@ -1,5 +1,6 @@
 """Request lengths in tokens: the article's, measured ones, and a user's own trace."""
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from math import erf, pi, sin, sqrt
 from pathlib import Path
 
@@ -80,20 +81,20 @@ def read_columns(path):
     """(prompt, output, arrival_s or None) of a trace as arrays; ValueError in one line names
     the file, and the row (from 1, below a header) and column or what is missing."""
     problem = f"{shown('workload', str(path))}: "
-    table = read_table(path, problem, KNOWN)
-    rows = pd.DataFrame({column: one_after_another(table[column]) for column in table})
+    rows = one_after_another(read_table(path, problem, KNOWN))
     if rows.empty:
         raise ValueError(f"{problem}needs at least one row")
     prompt, output, *times = (rows[column] for column in rows)
-    return (token_counts(prompt, problem), token_counts(output, problem),
+    return (token_counts(prompt, problem), token_counts(output, problem, 0),
             arrivals(times[0]) if times else None)
 
 
-def one_after_another(column):
-    """A column; where each entry is a list of its own, all of them in turn."""
-    if not all(isinstance(entry, list) for entry in column):
-        return column
-    return pd.Series([one for entry in column for one in entry], dtype=object)
+def one_after_another(table):
+    """A table; where each entry is a list of its own, a row for each place in them."""
+    if not all(isinstance(entry, list) for column in table for entry in table[column]):
+        return table
+    rows = [row for entries in zip(*map(table.get, table)) for row in zip_longest(*entries)]
+    return pd.DataFrame(rows, columns=table.columns, dtype=object)
 
 
 def arrivals(column):
@@ -103,7 +104,7 @@ def arrivals(column):
         seconds = (dates - dates.min()).dt.total_seconds().to_numpy(float)
     else:  # Mooncake's are milliseconds
         seconds = floats(column).to_numpy() * (1e-3 if column.name == "timestamp" else 1)
-    return seconds - seconds.min() if np.isfinite(seconds).all() else None
+    return seconds - seconds.min() if (np.abs(seconds) < 1e12).all() else None
 
 
 def article_lengths(n, rng):
