@@ -15,8 +15,7 @@ from pathlib import Path
 from shutil import rmtree
 from time import perf_counter
 
-# An optional URL grammar that takes jsonschema 0.7 s to compile.
-sys.modules["rfc3987_syntax"] = None
+sys.modules["rfc3987_syntax"] = None  # an optional URL grammar: jsonschema compiles it for 0.7 s
 
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
@@ -94,6 +93,13 @@ def execute(path, folder, parameters, **bar):
         raise RuntimeError(f"{error.ename}: {error.evalue}") from None
 
 
+def drawn(path, folder, given, figures, **bar):
+    """Run a notebook into a folder; returns it, and {place in `figures`: bytes} of what it drew."""
+    place = {"figures_dir": given.get("figures_dir") or str(folder / "figures")}
+    nb = execute(path, folder, given | place, **bar)
+    return nb, {figures / f.name: f.read_bytes() for f in (folder / "figures").glob("*.*")}
+
+
 def run_all(only=()):
     """Regenerate all notebooks, or those of some numbers, one a core; returns the exit code."""
     paths, failures = [p for p in notebooks(only) if p.stem[:2] != "06" or FILE.is_file()], 0
@@ -109,11 +115,9 @@ def run_all(only=()):
 
 def regenerate(place):
     """Run a notebook, put it and its figures in their places together; returns a line on it."""
-    (path, work, position), start = place, perf_counter()
-    made = work / path.stem / "figures"
+    (path, work, at), start = place, perf_counter()
     try:  # a bar is shown on a terminal only
-        nb = execute(path, made.parent, {"figures_dir": str(made)}, position=position, disable=None)
-        files = {ROOT / "figures" / file.name: file.read_bytes() for file in made.glob("*.*")}
+        nb, files = drawn(path, work / path.stem, {}, ROOT / "figures", position=at, disable=None)
         write_together(files | {path: nbformat.writes(normalised(nb)).encode() + b"\n"})
     except Exception as error:
         return failed(path.stem, work, error)
@@ -124,16 +128,17 @@ def run_one(number, assignments):
     """Run one notebook with other parameters into build/ and say where all of it lies."""
     path, = notebooks([number], "NB")
     given = assigned(assignments, papermill.inspect_notebook(path))
-    given["figures_dir"] = given.get("figures_dir") or str(BUILD / "figures" / path.stem)
+    end = BUILD / "figures" / path.stem
     with workplace() as work:
         try:
-            nb = execute(path, work / path.stem, given)
-            os.replace(work / path.stem / path.name, BUILD / path.name)
+            nb, files = drawn(path, work / path.stem, given, end)
+            text = nbformat.writes(nb).replace(str(work / path.stem / "figures"), str(end))
+            write_together(files | {BUILD / path.name: text.encode() + b"\n"})
         except Exception as error:
             raise RuntimeError(failed(path.stem, work, error)) from None
     answers = [output.text for cell in nb.cells if "answer" in cell.metadata.get("tags", [])
                for output in cell.outputs if output.output_type == "stream"]
-    written = BUILD / path.name, Path(given["figures_dir"])
+    written = BUILD / path.name, Path(given.get("figures_dir") or end)
     print(*map(located, written), "", *answers, sep="\n", end="")
 
 

@@ -361,6 +361,16 @@ def test_an_answer_is_printed_and_a_long_run_says_where_it_is(house, capsys):
     assert nbformat.read(house / "notebooks" / "02_answer.ipynb", 4) == nb and not (house / "figures").exists()
 
 
+def test_a_rerun_that_fails_leaves_the_figures_of_the_one_before(house):
+    assert not run.main("01")
+    build = house / "build"
+    assert files_in(build) == ["01_dot.ipynb", *DRAWN] and str(build / "figures") in (build / "01_dot.ipynb").read_text()
+    before = (build / "figures" / "01_dot" / "01a-dot.csv").read_bytes()
+    tiny(house / "notebooks", "01_dot.ipynb", FIGURE, WRITE.replace("[1]", "[2]"), "1 / 0")
+    assert refused("01").startswith("FAILED 01_dot: ZeroDivisionError")
+    assert (build / "figures" / "01_dot" / "01a-dot.csv").read_bytes() == before
+
+
 def test_figure_folders_are_checked_and_files_written_whole(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path, 3, str(tmp_path / "file")):
