@@ -17,8 +17,8 @@ SLOTS = 16 * (PROBABILITY @ pages_for(LENGTHS, 16))  # of a request's pages, on 
 
 
 def judge(claim, article, ours, holds_if=False, condition="", holds=None):
-    """A row of the ledger. Without `holds` a claim holds if ours begins as the article prints."""
-    holds = ours.startswith(article) if holds is None else holds
+    """A row of the ledger. Without `holds` a claim holds if ours is what the article prints."""
+    holds = ours == article if holds is None else holds
     verdict = "holds" if holds else f"holds {condition}" if holds_if else "wrong"
     return {"claim": claim, "article": article, "ours": ours, "verdict": verdict}
 

@@ -11,10 +11,9 @@ from .model import GIB, KIB, Model
 @dataclass
 class Deployment:
     """A model on equal GPUs and the KV cache that is left; all sizes are over all GPUs. 0 and
-    None stand for what the engine, the checkpoint or the table of cards says. Worked out: what
-    the engine does (`rules`, `load`), tokens of the `longest` request, `card_gib` a server sees
-    of a GPU, its `share` of them; `reported_bytes`, `weight_bytes`, `overheads` {what: bytes},
-    `kv_budget_bytes`."""
+    None stand for what the engine, the checkpoint or the table of cards says. Worked out: `rules`
+    and `load` of the engine, tokens of the `longest` request, `card_gib` that a server sees, its
+    `share`; `reported_bytes`, `weight_bytes`, `overheads` {what: bytes}, `kv_budget_bytes`."""
 
     model: Model
     gpu: str
@@ -119,10 +118,10 @@ def budget(d):
 
 def remarks(d):
     """What is not known of a deployment and what stands in for it, a sentence each."""
-    model = d.model
+    model, plain = d.model, d.model.checkpoint_bytes == int(d.model.params_billion * 2e9)
     told = {
-        "The weights are what its files give, or its parameters at 2 bytes unless its name says "
-        "fewer; weights_gib sets others.": not d.weights_gib,
+        f"The weights are {'parameters at 2 bytes' if plain else 'what its files or its name give'}"
+        "; weights_gib sets others.": not d.weights_gib,
         f"Vocabulary, hidden or intermediate size of {model.name} is not known: its activations "
         "are those of Llama-3.1-8B.": d.overhead_gib is None and not (
             model.vocab and model.hidden and model.intermediate),

@@ -101,6 +101,8 @@ def test_what_is_not_known_is_said():
         some = Deployment(replace(llama, **{missing: 0}), "H100-80GB", weights_gib=15)
         assert "Llama-3.1-8B" in " ".join(remarks(some))
     assert not remarks(Deployment(llama, "H100-80GB", weights_gib=15))
+    for name, told in (("Llama-3.1-8B", "parameters at 2 bytes"), ("Llama-3.1-8B-AWQ", "what its files or its name")):
+        assert f"The weights are {told}" in " ".join(remarks(Deployment(Model.named(name), "H100-80GB")))
     tight = Deployment(llama, "L4-24GB", weights_gib=15)
     assert "A request of 131,072 tokens does not fit" in " ".join(remarks(tight))
 

@@ -210,7 +210,7 @@ def test_the_papers_gain_from_memory_alone():
 
 
 @pytest.mark.parametrize("ours, more, verdict", [
-    ("5%", (), "holds"), ("5%, on average", (), "holds"), ("4%", (), "wrong"), ("", (), "wrong"),
+    ("5%", (), "holds"), ("5%, on average", (), "wrong"), ("4%", (), "wrong"), ("", (), "wrong"),
     ("4%", (True, "at the end"), "holds at the end"), ("5%", (True, "at the end"), "holds"),
     ("5%", (True, "at the end", False), "holds at the end"), ("4.96%", (False, "", True), "holds")])
 def test_a_claim_holds_as_printed_or_if_it_is_said_or_under_a_condition(ours, more, verdict):
