@@ -16,8 +16,8 @@ def board(ax, left, right, rows, **look):
 
 def cell(ax, x, y, text, colour, width=0.92, size=8, frame=None):
     """One box of a diagram, with its text; its frame may be dashed in a colour."""
-    ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, fc=colour, ec=frame, ls="--",
-                           lw=1 if frame else 0))
+    ax.add_patch(Rectangle((x + 0.04, y + 0.06), width, 0.88, fc=colour, ec=frame or "none",
+                           lw=1, ls="--" if frame else "-"))
     ax.text(x + 0.04 + width / 2, y + 0.48, text, size=size, color=on(colour), **MIDDLE)
 
 
