@@ -6,4 +6,3 @@ from .occupancy import pieces_through_time, places, record
 from .policy import POLICIES, Policy
 from .reuse import TimedPool, distances, return_times, serve_prompts, sessions
 from .server import Server
-from .timed import TimedServer

@@ -48,17 +48,17 @@ def throughput_of(server, clock, drop=0.2):
 
 
 def means_between(server, start_s, end_s):
-    """Of a timed run means over time, from one second to another; in idle seconds all are 0."""
-    ends, seconds = np.array(server.ends_s), np.array(server.iteration_s)
-    weights = seconds * ((ends > start_s) & (ends <= end_s)) / (end_s - start_s)
+    """Means over time, from one second to another; in idle seconds all are 0."""
+    starts, ends = np.array(server.spans_s).T
+    weights = (ends - starts) * ((ends > start_s) & (ends <= end_s)) / (end_s - start_s)
     return shares(server, accounts(server).mul(weights, axis=0).sum())
 
 
 def latencies(server):
     """Means over the finished requests, in seconds: time to first token, time a token after the
     first, and normalized latency, (end - arrival) / output tokens (the paper's section 6.1)."""
-    outputs = np.array([r.output for r in server.finished])
-    arrived, first, end = np.array([server.times_s[r.number] for r in server.finished], float).T
+    outputs, arrived, first, end = np.array([
+        (r.output, r.arrived_s, r.first_token_s, r.ended_s) for r in server.finished]).T
     return {"time_to_first_token_s": float((first - arrived).mean()),
             "time_a_token_s": float(((end - first) / np.maximum(1, outputs - 1)).mean()),
             "normalized_latency_s": float(((end - arrived) / outputs).mean())}

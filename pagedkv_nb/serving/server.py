@@ -1,24 +1,27 @@
 """A server stepped iteration by iteration through a stream of requests."""
+from bisect import bisect
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import cycle
 
-from ..parameter import positive_int
+from ..parameter import number, positive_int
 
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """One request and what has happened to it. Times are iterations."""
+    """One request and what has happened to it: in iterations, and in seconds of the server."""
 
     number: int
     prompt: int
     output: int
-    arrived: int
+    arrived_s: float
     admitted: int = -1  # for the last time
     ends: int = -1  # writes its last token
     n_tokens: int = 0  # when it was admitted
     preemptions: int = 0
     recomputed_tokens: int = 0
+    first_token_s: float | None = None
+    ended_s: float | None = None
     place: object = None  # the memory's note of where it lies
 
     @property
@@ -34,28 +37,38 @@ class Request:
 class Server:
     """First come, first served; a token an iteration for every running request.
 
-    The workload's requests come in order, over and over: always one more in the queue, or
-    `arrivals[i]` of them in iteration i. An iteration is: arrivals, admission, one token for each
-    running request, the account (requests; tokens in use and at the requests' ends; slots asked
-    for; tokens computed), departures."""
+    The workload's requests come in order, over and over: always one more in the queue, or in the
+    seconds `arrival_s`. An iteration is: arrivals, admission, one token for each running request,
+    the account (requests; tokens in use and at the requests' ends; slots asked for; tokens
+    computed), departures. It takes what the clock says; without one, a second."""
 
-    def __init__(self, memory, workload, arrivals=None):
-        """An idle server; `prompt` and `output` of the workload are arrays, NumPy's or the
-        standard library's. ValueError if its memory cannot hold the longest request."""
+    def __init__(self, memory, workload, arrival_s=None, clock=None):
+        """An idle server at second 0; `prompt` and `output` of the workload are arrays, NumPy's or
+        the standard library's. ValueError if its memory cannot hold the longest request, or unless
+        times are in order."""
         pairs = list(zip(workload.prompt.tolist(), workload.output.tolist()))
         if (longest := max(map(sum, pairs))) > memory.longest:
             raise ValueError(f"workload={workload.name!r}: has a request of {longest} "
                              f"tokens, the memory takes at most {memory.longest}")
-        self.memory, self.arrivals = memory, arrivals
-        self.iteration = self.arrived = self.used = self.final = self.computed = 0
+        self.memory, self.clock, self.now_s = memory, clock, 0.0
+        self.iteration = self.arrived = self.used = self.final = 0
         self.waiting, self.running = deque(), {}  # running: in order of admission
         self.finished = []
         self.history = []  # of each iteration (running, waiting, used, final, asked, computed)
+        self.spans_s = []  # of each iteration, from when to when
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
         self._blocked = False  # the queue found no room, or is empty; nothing has changed since
         self._source = cycle(pairs)
         # about so many requests leave in an iteration once the memory is full
         self._pace = memory.slots * len(pairs)**2 / sum(map(sum, pairs)) / sum(o for _, o in pairs)
+        self.arrival_s = arrival_s if arrival_s is None else self._in_order(arrival_s)
+
+    def _in_order(self, arrival_s):
+        """The times as floats; ValueError names the first that is before another."""
+        times = [float(time) for time in arrival_s]
+        self.check_work("requests that arrive", len(times))
+        return [number(f"arrival_s[{i}]", time, least=before)
+                for i, (before, time) in enumerate(zip([0.0, *times], times))]
 
     def run(self, iterations):
         """Step that often; returns the server."""
@@ -82,17 +95,23 @@ class Server:
 
     def write(self):
         """All of an iteration before departures; returns the requests that were admitted."""
-        if due := self._due():
-            self._arrive(due)
+        if times := self._due():
+            self._arrive(*times)
         admitted = () if self._blocked else self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
-        running = self.computed = len(self.running)  # a token of each
+        running = computed = len(self.running)  # a token of each
         if admitted:
             admitted = [r for r in admitted if r in self.running]  # not sent back at once
-            self.computed += sum(r.n_tokens - 1 for r in admitted)  # whole prompts
+            computed += sum(r.n_tokens - 1 for r in admitted)  # whole prompts
         self.used += running
         self.history.append((running, len(self.waiting), self.used, self.final,
-                             self.memory.asked, self.computed))
+                             self.memory.asked, computed))
+        start_s = self.now_s
+        self.now_s += self.clock.seconds(computed, self.used, running) if self.clock else 1.0
+        self.spans_s.append((start_s, self.now_s))
+        for request in admitted:
+            if request.first_token_s is None:
+                request.first_token_s = self.now_s
         return admitted
 
     def leave(self):
@@ -100,29 +119,34 @@ class Server:
         finished = [request for request in self._ends.pop(self.iteration, ())
                     if request.ends == self.iteration]
         for request in finished:
+            request.ended_s = self.now_s
             self._take_out(request, request.final)
         self.finished += finished
         self.iteration += 1
         return finished
 
     def _due(self):
-        """How many requests arrive in this iteration."""
-        known = self.arrivals is not None and self.iteration < len(self.arrivals)
-        return self.arrivals[self.iteration] if known else 0
+        """The times of requests that have come by now and are not in the queue; an idle server
+        waits for the next first."""
+        if self.arrival_s is None:
+            return ()
+        if not self.running and not self.waiting and self.arrived < len(self.arrival_s):
+            self.now_s = max(self.now_s, self.arrival_s[self.arrived])
+        return self.arrival_s[self.arrived:bisect(self.arrival_s, self.now_s)]
 
-    def _arrive(self, n):
-        """The workload's next requests join the queue."""
+    def _arrive(self, *times_s):
+        """The workload's next requests join the queue, at such times."""
         self._blocked = self._blocked and len(self.waiting) > 0
-        for _ in range(n):
-            self.waiting.append(Request(self.arrived, *next(self._source), self.iteration))
+        for time_s in times_s:
+            self.waiting.append(Request(self.arrived, *next(self._source), time_s))
             self.arrived += 1
 
     def _admit_while_there_is_room(self):
         """Let the head of the queue run, again and again; returns who came in."""
         admitted = []
-        while self.waiting or self.arrivals is None:
+        while self.waiting or self.arrival_s is None:
             if not self.waiting:
-                self._arrive(1)
+                self._arrive(self.now_s)
             request = self.waiting[0]
             request.n_tokens = request.n_tokens or request.prompt
             if not self.memory.admit(request):

@@ -53,7 +53,7 @@ class Playground:
         self.pool, self.prompt = getattr(memory, "pool", None), getattr(memory, "prompt", None)
         prompts, outputs = array("i", [PROMPT] * len(OUTPUTS)), array("i", OUTPUTS)
         workload = SimpleNamespace(name="playground", prompt=prompts, output=outputs)
-        self.server = Server(memory, workload, arrivals=[requests])
+        self.server = Server(memory, workload, arrival_s=[0] * requests)
         self.queued = []  # while somebody waits: requests running, slots that hold a token
         self.step()
 

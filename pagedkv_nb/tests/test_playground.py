@@ -75,7 +75,7 @@ def test_reservations_are_accounted_as_in_the_study(policy):
 def test_it_is_the_studys_own_server():
     requests = Workload("playground", np.full(40, 20), np.array(OUTPUTS))
     for name in POLICIES:
-        server = Server(POLICIES[name].memory(512, 128, 8), requests, arrivals=[12])
+        server = Server(POLICIES[name].memory(512, 128, 8), requests, arrival_s=[0] * 12)
         game = Playground(name, 8, 12)
         game.server.memory.kept_back = getattr(server.memory, "kept_back", 0)
         for _ in range(80):

@@ -54,7 +54,7 @@ def test_the_map_is_the_account_of_every_iteration(memory, pairs, before):
 
 
 def test_neighbouring_pages_taken_together_are_one_row():
-    server = Server(PlainPagedMemory(64, 4), workload([(10, 6)]), arrivals=[1])
+    server = Server(PlainPagedMemory(64, 4), workload([(10, 6)]), arrival_s=[0])
     rows = record(server, 4).values.tolist()
     # 11 tokens in the first iteration: pages 0 to 2 at once, and page 3 for the 13th
     assert rows == [[0, 0, 12, 11, 0, 4], [0, 12, 4, 1, 2, 4]]

@@ -8,7 +8,7 @@ from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import Model
 from pagedkv_nb.evidence import judge, paper_gains
-from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, TimedServer, knee, latencies,
+from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, knee, latencies,
                                 means_between, throughput_of)
 from pagedkv_nb.traffic import Workload, poisson_arrivals, read_workload
 
@@ -61,19 +61,27 @@ def test_kernels_reach_what_the_model_says():
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=8),
-       st.lists(st.integers(0, 2), min_size=1, max_size=20), st.booleans())
-def test_iterations_of_one_second_are_iterations(pairs, arrivals, paged):
-    def memory():
-        return PagedMemory(64, 4) if paged else POLICIES["max"].memory(64, 40)
-    plain = Server(memory(), lengths(*pairs), arrivals)
-    plain.run(200)
-    seconds = [float(i) for i, count in enumerate(arrivals) for _ in range(count)]
-    timed = TimedServer(memory(), lengths(*pairs), SECOND, seconds)
-    timed.finish(len(timed.arrival_s))
-    assert [r.number for r in timed.finished] == [r.number for r in plain.finished]
-    ends = {r.number: r.ends + 1.0 for r in plain.finished}
-    assert {i: end for i, (_, _, end) in enumerate(timed.times_s)} == ends
-    assert [first >= since + 1 for since, first, _ in timed.times_s] == [True] * len(seconds)
+       st.lists(st.integers(0, 60), min_size=1, max_size=20).map(sorted), st.integers(64, 2000),
+       st.booleans())
+def test_without_a_clock_an_iteration_takes_a_second(pairs, seconds, slots, paged):
+    def served(*clock):
+        memory = PagedMemory(slots, 1, 0) if paged else POLICIES["max"].memory(slots, 40)
+        return Server(memory, lengths(*pairs), seconds, *clock).finish(len(seconds))
+    plain, timed = served(), served(SECOND)
+    assert (plain.history, plain.spans_s, moments(plain)) == (timed.history, timed.spans_s, moments(timed))
+    if slots >= 64 * len(seconds):  # nobody waits
+        assert all((r.first_token_s, r.ended_s) == (r.arrived_s + 1, r.arrived_s + r.output)
+                   for r in plain.finished)
+
+
+def moments(server):
+    """[(arrival, first token, end)] of the finished requests in order of their numbers."""
+    done = sorted(server.finished, key=lambda r: r.number)
+    return [(r.arrived_s, r.first_token_s, r.ended_s) for r in done]
+
+
+def durations(server):
+    return np.diff(server.spans_s).ravel().tolist()
 
 
 def test_closed_form_and_simulation_agree_where_both_hold():
@@ -97,9 +105,9 @@ def test_littles_law_in_seconds(rate):
     """Requests in the system, averaged over time, are rate x time: exact from empty to empty."""
     requests = read_workload("sharegpt", 2000, np.random.RandomState(0)).within(2048)
     arrivals = poisson_arrivals(rate, 300, np.random.RandomState(1))
-    timed = TimedServer(PagedMemory(15728), requests, OPT, arrivals)
+    timed = Server(PagedMemory(15728), requests, arrivals, OPT)
     timed.finish(len(timed.arrival_s))
-    times = np.array(timed.times_s)
+    times = np.array(moments(timed))
     assert len(times) == len(arrivals) == len(timed.finished)
     assert (times[:, 0] == arrivals).all() and (np.diff(times, axis=1) > 0).any(axis=1).all()
     events = np.sort(np.concatenate([times[:, 0], times[:, 2]]))
@@ -109,25 +117,25 @@ def test_littles_law_in_seconds(rate):
 
 
 def test_latency_as_the_paper_defines_it():
-    timed = TimedServer(PagedMemory(64, 4), lengths((3, 2), (5, 4)), SECOND, [0.0, 10.5])
+    timed = Server(PagedMemory(64, 4), lengths((3, 2), (5, 4)), [0.0, 10.5], SECOND)
     timed.finish(len(timed.arrival_s))
-    assert timed.times_s == [[0.0, 1.0, 2.0], [10.5, 11.5, 14.5]]
+    assert moments(timed) == [(0.0, 1.0, 2.0), (10.5, 11.5, 14.5)]
     told = latencies(timed)
     assert told == {"time_to_first_token_s": 1.0, "time_a_token_s": 1.0, "normalized_latency_s": 1.0}
 
 
 def test_the_host_takes_its_time_for_each_running_request():
     clock = Clock(0, 0, 0, 1, 1, host_s_per_request=1.0)
-    timed = TimedServer(PagedMemory(64, 4), lengths((3, 2), (5, 4)), clock, [0.0, 0.0])
-    assert timed.finish(2).iteration_s == [2.0, 2.0, 1.0, 1.0]
+    timed = Server(PagedMemory(64, 4), lengths((3, 2), (5, 4)), [0.0, 0.0], clock)
+    assert durations(timed.finish(2)) == [2.0, 2.0, 1.0, 1.0]
 
 
 def test_a_recomputed_prompt_passes_again():
-    timed = TimedServer(PagedMemory(16, 4, 0), lengths((4, 8), (4, 8)),
-                        Clock(0, 1, 0, 1, 2.0, efficiency=1.0), [0.0, 0.0])  # 1 s a token
+    timed = Server(PagedMemory(16, 4, 0), lengths((4, 8), (4, 8)), [0.0, 0.0],
+                   Clock(0, 1, 0, 1, 2.0, efficiency=1.0))  # 1 s a token
     timed.finish(len(timed.arrival_s))
-    passed = round(sum(timed.iteration_s))
-    assert [first for _, first, _ in timed.times_s] == [8, 8]  # and not when it passed again
+    passed = round(timed.now_s)
+    assert [first for _, first, _ in moments(timed)] == [8, 8]  # and not when it passed again
     again = sum(r.recomputed_tokens for r in timed.finished)
     times = sum(r.preemptions for r in timed.finished)  # each passes whole, not one by one
     assert again > 0 and passed == 2 * 4 + 2 * 7 + again - times
@@ -156,7 +164,7 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     own = read_workload("measured_run", 300, np.random.RandomState(seed))
     def makespan(efficiency, watermark=0.0):
         card = Clock.of(Model.named("Llama-3.1-8B"), "RTX-4090-24GB", efficiency=efficiency)
-        timed = TimedServer(PagedMemory(2588 * 16, 16, watermark), own, card, np.zeros(300))
+        timed = Server(PagedMemory(2588 * 16, 16, watermark), own, np.zeros(300), card)
         timed.finish(len(timed.arrival_s))
         return timed.now_s
     assert 0.80 * 183.6 < makespan(1.0) < 183.6 < makespan(0.74, 0.01) < makespan(0.74) < 1.35 * 183.6
@@ -170,8 +178,8 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     (lambda: Clock.of(Model.named("OPT-13B"), "A100-40GB", 0), "n_gpus=0: must be"),
     (lambda: Clock.of(Model.named("OPT-13B"), "New", 1, 900), "or tell its bandwidth_gb_s and tflops"),
     (lambda: Clock.of(Model.named("OPT-13B"), "New", 1, -1, 9), "bandwidth_gb_s=-1: must be"),
-    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [1, 0.5]), "arrival_s[1]=0.5: must be"),
-    (lambda: TimedServer(PagedMemory(64), lengths((1, 1)), SECOND, [-1]), "arrival_s[0]=-1.0: must be"),
+    (lambda: Server(PagedMemory(64), lengths((1, 1)), [1, 0.5], SECOND), "arrival_s[1]=0.5: must be"),
+    (lambda: Server(PagedMemory(64), lengths((1, 1)), [-1], SECOND), "arrival_s[0]=-1.0: must be"),
     (lambda: poisson_arrivals(-1, 3, None), "rate_per_s=-1: must be")])
 def test_bad_clocks_are_one_line(call, message):
     with pytest.raises(ValueError) as error:
@@ -186,15 +194,15 @@ def test_reports_by_hand():
     assert throughput_of(served, SECOND) == {
         "requests_per_s": 1.0, "requests_at_once": 2.0, "iteration_ms": 1000.0}
     assert len(served.finished) == 20
-    timed = TimedServer(POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator), lengths((2, 2)),
-                        SECOND, [0.0, 0.0, 2.0])
+    timed = Server(POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator), lengths((2, 2)),
+                   [0.0, 0.0, 2.0], SECOND)
     timed.finish(len(timed.arrival_s))
     means = means_between(timed, 0, 4)  # 3 tokens each, then 4; two requests, then one
     assert means == {"requests_at_once": 1.5, "used": (6 + 8 + 3 + 4) / 32,
                      "reserved": (2 + 1) / 32, "internal": 0.0, "external": (0 + 0 + 4 + 4) / 32}
     assert means_between(timed, 2, 4)["requests_at_once"] == 1.0
     assert throughput_of(timed, SECOND, drop=0)["requests_per_s"] == 3 / 4
-    late = TimedServer(POLICIES["oracle"].memory(8, 4), lengths((2, 2)), SECOND, [2.0, 8.0])
+    late = Server(POLICIES["oracle"].memory(8, 4), lengths((2, 2)), [2.0, 8.0], SECOND)
     late.finish(2)  # it works in seconds 2 to 4 and 8 to 10
     assert [means_between(late, *window)["requests_at_once"] for window in ((0, 10), (4, 8), (4, 9))] == [0.4, 0, 0.2]
     assert means_between(late, 8, 10)["used"] == (3 + 4) / 16

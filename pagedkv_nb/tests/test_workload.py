@@ -9,7 +9,7 @@ from pagedkv_nb.contiguous import naive_utilisation
 from pagedkv_nb.paging import paged_utilisation
 from pagedkv_nb.facts import facts
 from pagedkv_nb.parameter import positive_ints
-from pagedkv_nb.serving import POLICIES, Clock, Server, TimedServer
+from pagedkv_nb.serving import POLICIES, Clock, Server
 from pagedkv_nb.study.parameters import model_with_heads
 from pagedkv_nb.traffic import (Workload, article_distribution, article_lengths, poisson_arrivals,
                                 read_workload)
@@ -193,7 +193,7 @@ def test_work_is_refused_before_it_begins():
     clock = Clock(1, 1, 1, 1, 1)
     memory = POLICIES["paged"].memory(15_728, 2048)
     with pytest.raises(ValueError, match="^requests that arrive=90000: .* at most .*300,000 iterations"):
-        TimedServer(memory, Workload("w", np.array([160]), np.array([340])), clock, np.zeros(90_000))
+        Server(memory, Workload("w", np.array([160]), np.array([340])), np.zeros(90_000), clock)
 
 
 def test_heads_of_a_notebook_are_not_wider_than_memories():
