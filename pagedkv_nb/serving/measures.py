@@ -14,11 +14,11 @@ def accounts(server, start=0):
     return pd.DataFrame({"running": running, "waiting": waiting, **states, "computed": computed})
 
 
-def without_first(server, drop):
-    """The account of a run without its first share `drop` of iterations, in which the memory
-    fills, and the requests that have finished since."""
+def since(server, drop):
+    """The iteration after the first share `drop` of a run, in which the memory fills, and the
+    requests that have finished from it on."""
     start = int(drop * len(server.history))
-    return accounts(server, start), [r for r in server.finished if r.ends >= start]
+    return start, [r for r in server.finished if r.ends >= start]
 
 
 def shares(server, mean):
@@ -29,9 +29,9 @@ def shares(server, mean):
 
 def steady_state(server, drop=0.2):
     """Means over iterations, and per finished request its preemptions and recomputed tokens."""
-    table, done = without_first(server, drop)
+    start, done = since(server, drop)
     per_request = 1 / max(1, len(done))
-    return {**shares(server, table.mean()),
+    return {**shares(server, accounts(server, start).mean()),
             "preemptions_per_request": sum(r.preemptions for r in done) * per_request,
             "recomputed_tokens": sum(r.recomputed_tokens for r in done) * per_request}
 
@@ -39,11 +39,12 @@ def steady_state(server, drop=0.2):
 def throughput_of(server, clock, drop=0.2):
     """If each iteration takes what the clock says: requests a second, requests at once (mean
     over time), milliseconds an iteration."""
-    table, done = without_first(server, drop)
-    rows = table[["computed", "used", "running"]].values.tolist()
-    seconds = np.array([clock.seconds(*row) for row in rows])
+    start, done = since(server, drop)
+    running, seconds = np.array([
+        (running, clock.seconds(computed, used, running))
+        for running, _, used, _, _, computed in server.history[start:]]).T
     return {"requests_per_s": float(len(done) / seconds.sum()),
-            "requests_at_once": float(np.average(table["running"], weights=seconds)),
+            "requests_at_once": float(np.average(running, weights=seconds)),
             "iteration_ms": float(1e3 * seconds.mean())}
 
 

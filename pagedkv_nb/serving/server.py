@@ -1,5 +1,4 @@
 """A server stepped iteration by iteration through a stream of requests."""
-from bisect import bisect
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import cycle
@@ -61,7 +60,8 @@ class Server:
         self._source = cycle(pairs)
         # about so many requests leave in an iteration once the memory is full
         self._pace = memory.slots * len(pairs)**2 / sum(map(sum, pairs)) / sum(o for _, o in pairs)
-        self.arrival_s = arrival_s if arrival_s is None else self._in_order(arrival_s)
+        self.always_one_more = arrival_s is None
+        self.coming_s = deque(() if arrival_s is None else self._in_order(arrival_s))
 
     def _in_order(self, arrival_s):
         """The times as floats; ValueError names the first that is before another."""
@@ -95,8 +95,7 @@ class Server:
 
     def write(self):
         """All of an iteration before departures; returns the requests that were admitted."""
-        if times := self._due():
-            self._arrive(*times)
+        self._let_come()
         admitted = () if self._blocked else self._admit_while_there_is_room()
         self.memory.grow(self._preempt)
         running = computed = len(self.running)  # a token of each
@@ -116,35 +115,33 @@ class Server:
 
     def leave(self):
         """Those who have written their last token leave; returns them."""
-        finished = [request for request in self._ends.pop(self.iteration, ())
-                    if request.ends == self.iteration]
-        for request in finished:
-            request.ended_s = self.now_s
-            self._take_out(request, request.final)
+        finished = []
+        for request in self._ends.pop(self.iteration, ()):
+            if request.ends == self.iteration:
+                request.ended_s = self.now_s
+                self._take_out(request, request.final)
+                finished.append(request)
         self.finished += finished
         self.iteration += 1
         return finished
 
-    def _due(self):
-        """The times of requests that have come by now and are not in the queue; an idle server
-        waits for the next first."""
-        if self.arrival_s is None:
-            return ()
-        if not self.running and not self.waiting and self.arrived < len(self.arrival_s):
-            self.now_s = max(self.now_s, self.arrival_s[self.arrived])
-        return self.arrival_s[self.arrived:bisect(self.arrival_s, self.now_s)]
+    def _let_come(self):
+        """All that are due arrive; an idle server waits for the next one first."""
+        if self.coming_s and not self.running and not self.waiting:
+            self.now_s = max(self.now_s, self.coming_s[0])
+        while self.coming_s and self.coming_s[0] <= self.now_s:
+            self._arrive(self.coming_s.popleft())
 
-    def _arrive(self, *times_s):
-        """The workload's next requests join the queue, at such times."""
+    def _arrive(self, arrived_s):
+        """The workload's next request joins the queue."""
         self._blocked = self._blocked and len(self.waiting) > 0
-        for time_s in times_s:
-            self.waiting.append(Request(self.arrived, *next(self._source), time_s))
-            self.arrived += 1
+        self.waiting.append(Request(self.arrived, *next(self._source), arrived_s))
+        self.arrived += 1
 
     def _admit_while_there_is_room(self):
         """Let the head of the queue run, again and again; returns who came in."""
         admitted = []
-        while self.waiting or self.arrival_s is None:
+        while self.waiting or self.always_one_more:
             if not self.waiting:
                 self._arrive(self.now_s)
             request = self.waiting[0]

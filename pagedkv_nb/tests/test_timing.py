@@ -106,7 +106,7 @@ def test_littles_law_in_seconds(rate):
     requests = read_workload("sharegpt", 2000, np.random.RandomState(0)).within(2048)
     arrivals = poisson_arrivals(rate, 300, np.random.RandomState(1))
     timed = Server(PagedMemory(15728), requests, arrivals, OPT)
-    timed.finish(len(timed.arrival_s))
+    timed.finish(len(arrivals))
     times = np.array(moments(timed))
     assert len(times) == len(arrivals) == len(timed.finished)
     assert (times[:, 0] == arrivals).all() and (np.diff(times, axis=1) > 0).any(axis=1).all()
@@ -118,7 +118,7 @@ def test_littles_law_in_seconds(rate):
 
 def test_latency_as_the_paper_defines_it():
     timed = Server(PagedMemory(64, 4), lengths((3, 2), (5, 4)), [0.0, 10.5], SECOND)
-    timed.finish(len(timed.arrival_s))
+    timed.finish(2)
     assert moments(timed) == [(0.0, 1.0, 2.0), (10.5, 11.5, 14.5)]
     told = latencies(timed)
     assert told == {"time_to_first_token_s": 1.0, "time_a_token_s": 1.0, "normalized_latency_s": 1.0}
@@ -133,7 +133,7 @@ def test_the_host_takes_its_time_for_each_running_request():
 def test_a_recomputed_prompt_passes_again():
     timed = Server(PagedMemory(16, 4, 0), lengths((4, 8), (4, 8)), [0.0, 0.0],
                    Clock(0, 1, 0, 1, 2.0, efficiency=1.0))  # 1 s a token
-    timed.finish(len(timed.arrival_s))
+    timed.finish(2)
     passed = round(timed.now_s)
     assert [first for _, first, _ in moments(timed)] == [8, 8]  # and not when it passed again
     again = sum(r.recomputed_tokens for r in timed.finished)
@@ -165,7 +165,7 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     def makespan(efficiency, watermark=0.0):
         card = Clock.of(Model.named("Llama-3.1-8B"), "RTX-4090-24GB", efficiency=efficiency)
         timed = Server(PagedMemory(2588 * 16, 16, watermark), own, np.zeros(300), card)
-        timed.finish(len(timed.arrival_s))
+        timed.finish(300)
         return timed.now_s
     assert 0.80 * 183.6 < makespan(1.0) < 183.6 < makespan(0.74, 0.01) < makespan(0.74) < 1.35 * 183.6
 
@@ -196,7 +196,7 @@ def test_reports_by_hand():
     assert len(served.finished) == 20
     timed = Server(POLICIES["oracle"].memory(8, 4, allocator=FirstFitAllocator), lengths((2, 2)),
                    [0.0, 0.0, 2.0], SECOND)
-    timed.finish(len(timed.arrival_s))
+    timed.finish(3)
     means = means_between(timed, 0, 4)  # 3 tokens each, then 4; two requests, then one
     assert means == {"requests_at_once": 1.5, "used": (6 + 8 + 3 + 4) / 32,
                      "reserved": (2 + 1) / 32, "internal": 0.0, "external": (0 + 0 + 4 + 4) / 32}
