@@ -1,7 +1,7 @@
 """Memory handed out as one contiguous piece a request: how much, where, what is lost."""
 from bisect import bisect
 
-from .parameter import positive_int, positive_ints, total
+from .parameter import positive_int, positive_ints
 
 STATES = ("used", "reserved", "internal", "external")
 
@@ -129,4 +129,4 @@ def naive_utilisation(lengths, max_seq_len):
     ValueError if there are no lengths or one is not from 1 to the maximum."""
     max_seq_len = positive_int("max_seq_len", max_seq_len)
     lengths = positive_ints("lengths", lengths, most=max_seq_len)
-    return total(lengths) / (max_seq_len * len(lengths))
+    return sum(lengths) / (max_seq_len * len(lengths))

@@ -1,5 +1,5 @@
 """A pool of pages with ref counts, and requests that reach them through a block table."""
-from .parameter import positive_int, positive_ints, total
+from .parameter import positive_int, positive_ints
 
 
 class OutOfPages(MemoryError):
@@ -145,6 +145,4 @@ def paged_utilisation(lengths, page_size):
     ValueError if there are none or one is not positive."""
     page_size = positive_int("page_size", page_size)
     lengths = positive_ints("lengths", lengths)
-    array = hasattr(lengths, "sum")
-    pages = pages_for(lengths, page_size) if array else [pages_for(n, page_size) for n in lengths]
-    return total(lengths) / (page_size * total(pages))
+    return sum(lengths) / sum(page_size * pages_for(n, page_size) for n in lengths)

@@ -22,19 +22,12 @@ def positive_int(name, value, most=None, least=1, why=""):
 
 
 def positive_ints(name, values, most=None):
-    """The values as ints, an array as int64; ValueError if there are none, or by the first bad."""
-    if getattr(getattr(values, "dtype", None), "kind", "") == "i" and values.ndim == 1:
-        if len(values) and values.min() >= 1 and (most is None or values.max() <= most):
-            return values.astype("int64")
+    """The values of a list or an array as ints; ValueError if there are none, or by the first
+    that is not whole and from 1 to `most`."""
     values = values.tolist() if hasattr(values, "tolist") else values
     if not isinstance(values, (list, tuple, range)) or not values:
         raise ValueError(f"{shown(name, values)}: must be a list of at least one whole number")
     return [positive_int(f"{name}[{i}]", value, most) for i, value in enumerate(values)]
-
-
-def total(values):
-    """The sum of a list or an array of ints, as an int."""
-    return int(values.sum()) if hasattr(values, "sum") else sum(values)
 
 
 def number(name, value, least=0.0, most=1e308):

@@ -60,7 +60,7 @@ def check_sweep(batch_sizes, max_seq_len, page_size, n_seeds, iterations):
     lengths = sum(positive_ints("batch_sizes", batch_sizes, most=10**6))
     positive_int("max_seq_len", max_seq_len, 10**9, 2048)
     positive_int("page_size", page_size, 2048)
-    positive_int("n_seeds", n_seeds, 10**8 // lengths, 2, "100 million lengths in all")
+    positive_int("n_seeds", n_seeds, 10**7 // lengths, 2, "10 million lengths in all")
     if positive_int("iterations", iterations, 3 * 10**5, 0, "0: chosen for you"):
         positive_int("iterations", iterations, 3 * 10**5, 1000, "0: chosen for you")
 

@@ -215,7 +215,7 @@ def test_nonsense_is_refused_in_one_line_by_its_own_name(path, name):
     ("04", "n_outputs", [], "at least one whole number"), ("04", "n_outputs", [100] * 200, "300 outputs"),
     ("04", "max_requests", 1, "at least 2"), ("04", "max_requests", 501, "500, or 250,000 pages"),
     ("05", "iterations", 5, "at least 1000"),
-    ("05", "n_seeds", 10**6, "100 million lengths"), ("06", "max_tokens", 129, "minutes on a CPU"),
+    ("05", "n_seeds", 10**6, "10 million lengths"), ("06", "max_tokens", 129, "minutes on a CPU"),
     ("05", "batch_sizes", [], "at least one whole number"), ("05", "batch_sizes", "ten", "a list"),
     ("05", "context_limit", 10**6, "at most 120,384"), ("09", "page_size", 15728, "at most 7,864"),
     ("09", "workload", "none.jsonl", "cannot be read"), ("08", "memory_slots", 15, "at least 16"),
