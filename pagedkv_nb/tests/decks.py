@@ -6,7 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pagedkv_nb.study import course
+from nbconvert import SlidesExporter
+from traitlets.config import PyFileConfigLoader
+
+from pagedkv_nb.study.run import notebooks
 
 from .browser import chromium, needed
 from .conftest import ROOT
@@ -27,14 +30,19 @@ LOOK = """(() => {
 })()"""
 
 
-def faults(page, exporter, path):
+def exporter(folder=ROOT / "course"):
+    """nbconvert's exporter of slides, as the configuration in that folder says."""
+    return SlidesExporter(config=PyFileConfigLoader("slides_config.py", str(folder)).load_config())
+
+
+def faults(page, path):
     """A line for each thing that is wrong with the deck of a notebook."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "js").symlink_to(ROOT / "build" / "js")
         (Path(folder) / "figures").symlink_to(ROOT / "figures")
         deck = Path(folder) / "slides" / "deck.html"
         deck.parent.mkdir()
-        deck.write_text(exporter.from_filename(path)[0])
+        deck.write_text(exporter().from_filename(path)[0])
         page.open(deck.as_uri(), width=1280, height=720)
         page.wait("!!window.Reveal && Reveal.isReady()")
         n = page.run("Reveal.getTotalSlides()")
@@ -60,8 +68,8 @@ def main(numbers):
     needed("reveal.js", "dist/reveal.js")
     total = 0
     with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as page:
-        for path in course.notebooks(numbers):
-            found = faults(page, course.deck_exporter(), path)
+        for path in notebooks(numbers):
+            found = faults(page, path)
             print(path.stem, *(found or ["nothing to mend"]), sep="\n  ", flush=True)
             total += len(found)
     return min(total, 1)

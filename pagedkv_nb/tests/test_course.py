@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from base64 import b64encode
 from hashlib import sha384
 
@@ -44,14 +45,23 @@ def small(tmp_path, monkeypatch):
         marked(new_code_cell("answer_1 = 42  # solved"), "skip", "solution")])
     nb.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
     nbformat.write(nb, tmp_path / "09_small.ipynb")
-    monkeypatch.setattr(course, "BUILD", tmp_path / "build")
     monkeypatch.setattr(course, "notebooks", lambda: [tmp_path / "09_small.ipynb"])
     return tmp_path
 
 
+def converted(kind, folder, *paths):
+    """What nbconvert says of those notebooks, made as `make` makes it into that folder; its code."""
+    recipe = subprocess.run(["make", "-n", kind, f"PYTHON={sys.executable}", "READY="], cwd=ROOT, text=True,
+                            capture_output=True, check=True).stdout
+    line, = (line for line in recipe.splitlines() if "nbconvert" in line)
+    words = line.replace(f"build/{kind}", str(folder)).replace("notebooks/[0-9]*.ipynb", "").split()
+    done = subprocess.run([*words, *paths], cwd=ROOT, text=True, capture_output=True)
+    return done.stdout + done.stderr, done.returncode
+
+
 def test_a_student_copy_ends_before_the_solutions_and_runs(small):
-    course.student()
-    copy = small / "build" / "student" / "09_small.ipynb"
+    assert converted("student", small / "student", small / "09_small.ipynb") == ("", 0)
+    copy = small / "student" / "09_small.ipynb"
     text = copy.read_text()
     assert "Solutions" not in text and "Forty-two" not in text and "# solved" not in text
     assert nbformat.read(copy, 4).cells[-1].outputs == []
@@ -66,18 +76,22 @@ def before_solutions(nb):
     return nb.cells[:at]
 
 
-def test_student_copies_of_the_study_hold_no_solution(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(course, "BUILD", tmp_path)
-    course.student()
-    copies = sorted((tmp_path / "student").glob("*.ipynb"))
+@pytest.mark.parametrize("kind", ["student", "slides"])
+def test_a_notebook_that_is_none_ends_what_is_made_of_it(kind, small):
+    (small / "torn.ipynb").write_text((small / "09_small.ipynb").read_text()[:300])
+    told, code = converted(kind, small / kind, small / "torn.ipynb")
+    assert code != 0 and "NotJSONError" in told
+
+
+def test_student_copies_of_the_study_hold_no_solution(tmp_path):
+    assert converted("student", tmp_path, *PATHS) == ("", 0)
+    copies = sorted(tmp_path.glob("*.ipynb"))
     assert [c.name for c in copies] == [p.name for p in PATHS]
     for copy, path in zip(copies, PATHS):
         whole = nbformat.read(path, 4)
         cells = nbformat.read(copy, 4).cells
         assert [c.id for c in cells] == [c.id for c in before_solutions(whole)]
         assert not any(c.get("outputs") or c.get("execution_count") for c in cells)
-    assert (tmp_path / "figures" / "03a-block-table.svg").is_file()
-    assert "student/\n" in capsys.readouterr().out
 
 
 def test_solutions_are_in_files_of_their_own(tmp_path, monkeypatch):
@@ -150,8 +164,8 @@ def test_a_folder_that_is_none_is_one_line(folder, monkeypatch):
 
 
 def test_a_deck_shows_what_the_notebook_says(small):
-    course.slides()
-    html = (small / "build" / "slides" / "09_small.slides.html").read_text()
+    assert converted("slides", small / "slides", small / "09_small.ipynb") == ("", 0)
+    html = (small / "slides" / "09_small.slides.html").read_text()
     shown = re.sub("<[^>]+>", "", html[html.index('<div class="slides">'):html.index("</main>")])
     assert "9. Small" in shown and "Read it." in shown and "shown" in shown
     assert not re.search("no slide needs|drawn|Forty-two|solved", shown)
@@ -174,8 +188,7 @@ def test_every_deck_has_12_to_20_slides_with_every_figure_and_takeaway(path):
 
 
 @pytest.mark.slow
-def test_the_check_of_decks_names_what_is_wrong(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(course, "BUILD", ROOT / "build")
+def test_the_check_of_decks_names_what_is_wrong(small, tmp_path):
     needed("reveal.js", "dist/reveal.js"), needed("requirejs", "require.js")
     cells = [marked(new_markdown_cell(text), "slide") for text in (
         "# A deck", "## A heading alone", "A sentence.\n\n<p style='font-size: 12px'>small</p>\n\n![](none.png)",
@@ -183,7 +196,7 @@ def test_the_check_of_decks_names_what_is_wrong(small, tmp_path, monkeypatch):
     cells += [marked(new_markdown_cell("What the speaker says."), "notes")]
     nbformat.write(new_notebook(cells=cells, metadata={"title": "9. Small"}), small / "deck.ipynb")
     with chromium(tmp_path) as page:
-        found = " | ".join(decks.faults(page, course.deck_exporter(), small / "deck.ipynb"))
+        found = " | ".join(decks.faults(page, small / "deck.ipynb"))
     assert re.match(r"4 slides: must be 12 to 20 \| .*slide 2 \(A heading alone\): a heading alone", found)
     assert "slide 3 (A sentence.): a picture that does not load" in found
     assert "slide 3 (A sentence.): text of 12.0 px" in found and "slide 4 (one line): cut off" in found
@@ -192,7 +205,9 @@ def test_the_check_of_decks_names_what_is_wrong(small, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_without_npm_a_decks_scripts_have_the_hashes_of_the_packages(small):
-    html = course.deck_exporter().from_filename(course.notebooks()[0])[0]
+    for file in ("slides_config.py", "slides.html.j2"):
+        shutil.copy(ROOT / "course" / file, small)
+    html = decks.exporter(small).from_filename(small / "09_small.ipynb")[0]
     hashes = dict(re.findall(r'"([a-z]+\.js)": "sha384-(.+?)"', html))
     hashes["require.js"] = re.search(r'integrity="sha384-([^"]+)" src="[^"]+/require.js"', html)[1]
     for package, file in (("reveal.js", "dist/reveal.js"), ("reveal.js", "plugin/notes/notes.js"),
@@ -245,16 +260,12 @@ def test_make_uses_the_conda_environment_that_has_the_study(value, own, tmp_path
     assert (".venv" not in said) == own
 
 
-@pytest.fixture
-def source(tmp_path):
-    """A copy of what the book is made of."""
-    shutil.copytree(ROOT, tmp_path / "source", ignore=course.NOT_IN_BOOK)
-    return tmp_path / "source"
-
-
 @pytest.mark.parametrize("address", ["", "https://github.com/me/pagedkv_nb"])
-def test_a_book_has_links_to_its_repository_once_it_is_known(source, address):
-    course.as_book(source, address)
+def test_a_book_has_links_to_its_repository_once_it_is_known(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "BUILD", tmp_path)
+    monkeypatch.setenv("REPOSITORY", address)
+    course.book()
+    source = tmp_path / "book" / "source"
     config = yaml.safe_load((source / "_config.yml").read_text())
     assert "REPOSITORY" not in (source / "_config.yml").read_text()
     assert config["html"].get("use_edit_page_button", False) == bool(address)
@@ -265,13 +276,15 @@ def test_a_book_has_links_to_its_repository_once_it_is_known(source, address):
     assert (source / "course" / "README.md").read_text().startswith("---\norphan: true\n---\n")
 
 
-def test_a_books_solutions_are_folded(source):
-    course.as_book(source, "")
-    for path in source.glob("notebooks/*.ipynb"):
-        solved = [c for c in nbformat.read(path, 4).cells if "solution" in c.metadata.get("tags", [])]
-        assert len(solved) >= 6 and all("hide-cell" in c.metadata.tags for c in solved)
-        assert all(re.fullmatch(r"(## Solutions\n\n)?:::\{dropdown\} Solution\n.*\n:::", c.source, re.S)
-                   for c in solved if c.cell_type == "markdown")
+def test_a_books_solutions_are_folded():
+    """All that stands below the heading of the solutions is shown by a click, and they stand nowhere else."""
+    config = yaml.safe_load((ROOT / "course" / "_config.yml").read_text())["sphinx"]["config"]
+    assert "#solutions > :not(h2)" in config["togglebutton_selector"].split(", ")
+    for path in PATHS:
+        cells = nbformat.read(path, 4).cells
+        below = cells[len(before_solutions(nbformat.from_dict({"cells": cells}))):]
+        assert [c for c in cells if "solution" in c.metadata.get("tags", [])] == below and len(below) >= 6
+        assert not any(re.search("^#", c.source, re.M) for c in below[1:] if c.cell_type == "markdown")
 
 
 def test_what_is_cited_stands_in_the_bibliography():
