@@ -44,10 +44,6 @@ class PrefixPool(PagePool):
         """Pages that are remembered, held or idle."""
         return len(self._key_of)
 
-    def key_of(self, page):
-        """The key a page can be found by, None if it is not remembered."""
-        return self._key_of.get(page)
-
     def find(self, keys):
         """The pages that hold the longest known beginning of `keys`. One may be idle, and be
         taken until `share` holds it."""

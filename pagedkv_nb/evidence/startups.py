@@ -61,16 +61,3 @@ def kind(d, scheme):
     if d.model.image_tokens or "GB10" in d.gpu:
         return "images or shared memory"
     return "quantised" if scheme else "16 bits"
-
-
-def by_class(had):
-    """Start-ups of each kind: their number, the median of predicted / logged tokens, and the
-    shares within 5 and 10 % and inside the predicted range; and of all."""
-    ratio = had["predicted_tokens"] / had["logged_tokens"]
-    inside = had["logged_tokens"].between(had["least_tokens"], had["most_tokens"])
-    told = pd.DataFrame({"kind": had["kind"], "start-ups": 1, "median": ratio,
-                         "within 5%": (ratio - 1).abs() <= 0.05,
-                         "within 10%": (ratio - 1).abs() <= 0.1, "inside range": inside})
-    told = pd.concat([told, told.assign(kind="all")])
-    how = dict.fromkeys(told.columns[1:], "mean") | {"start-ups": "sum", "median": "median"}
-    return told.groupby("kind", sort=False).agg(how).sort_values("start-ups")

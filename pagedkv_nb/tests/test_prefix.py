@@ -99,8 +99,8 @@ def consistent(pool, live):
     free = [*pool._free, *pool._idle]
     assert sorted([*free, *set(held)]) == list(range(pool.total_pages))
     assert pool.n_free == len(free) and pool.n_used == len(set(held))
-    assert all(pool.key_of(page) is not None for page in pool._idle)
-    assert not any(pool.key_of(page) for page in pool._free)
+    assert all(pool._key_of.get(page) is not None for page in pool._idle)
+    assert not any(pool._key_of.get(page) for page in pool._free)
     assert sum(map(len, pool._pages_of.values())) == pool.n_cached == len(pool._key_of)
 
 
@@ -205,7 +205,7 @@ def test_keys_may_be_those_of_the_new_pages_or_of_all():
     for given_keys in (keys, keys[1:]):
         pool = PrefixPool(8, 4)
         PrefixRequest(pool, 6, keys[:1]).append(6, given_keys)
-        assert [pool.key_of(page) for page in pool.find(keys)] == keys and pool.n_cached == 3
+        assert [pool._key_of.get(page) for page in pool.find(keys)] == keys and pool.n_cached == 3
 
 
 def test_ordinary_requests_run_on_it():
