@@ -28,20 +28,17 @@ def places(number, pieces, tokens):
     return seen
 
 
-def frame(server):
-    """Step a server; what its requests hold when each has its token and nobody has left yet."""
-    server.write()
-    seen = {}
-    for request in server.running:
-        tokens = request.tokens_before(server.iteration + 1)
-        seen |= places(request.number, server.memory.pieces(request), tokens)
-    server.leave()
-    return seen
-
-
 def record(server, iterations):
-    """Step a server that often; the `pieces_through_time` of its requests."""
-    return pieces_through_time(frame(server) for _ in range(iterations))
+    """Step a server that often; the `pieces_through_time` of what its requests hold when each
+    has its token and nobody has left yet."""
+    def frames():
+        for _ in range(iterations):
+            server.write()
+            yield {place: tokens for request in server.running for place, tokens in places(
+                request.number, server.memory.pieces(request),
+                request.tokens_before(server.iteration + 1)).items()}
+            server.leave()
+    return pieces_through_time(frames())
 
 
 def joined(table):

@@ -1,8 +1,9 @@
 """Request lengths in tokens: the article's, measured ones, and a user's own trace."""
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from math import erf, pi, sin, sqrt
+from math import pi, sin, sqrt
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -116,13 +117,8 @@ def article_lengths(n, rng):
 def article_distribution():
     """Every length the article can draw, and its exact probability."""
     lengths = np.arange(ARTICLE["shortest"], ARTICLE["longest"] + 1)
-    below = normal_cdf((lengths[1:] - ARTICLE["mean"]) / ARTICLE["std"])
-    return lengths, np.diff(below, prepend=0.0, append=1.0)
-
-
-def normal_cdf(z):
-    """The standard normal distribution function of an array."""
-    return np.array([0.5 + 0.5 * erf(x / sqrt(2)) for x in z])
+    below = map(NormalDist(ARTICLE["mean"], ARTICLE["std"]).cdf, lengths[1:])
+    return lengths, np.diff([*below], prepend=0.0, append=1.0)
 
 
 def measured(name, n, rng):
@@ -133,8 +129,8 @@ def measured(name, n, rng):
     table = facts("lengths")
     z = rng.normal(size=(2, positive_int("n", n)))
     z[1] = r * z[0] + sqrt(1 - r * r) * z[1]
-    drawn = [np.interp(normal_cdf(rank), table["probability"], table[f"{name}_{part}"])
-             for part, rank in zip(("prompt", "output"), z)]
+    drawn = [np.interp([*map(NormalDist().cdf, normal)], table["probability"],
+                       table[f"{name}_{part}"]) for part, normal in zip(("prompt", "output"), z)]
     return Workload(name, *np.rint(drawn).astype(int))
 
 
