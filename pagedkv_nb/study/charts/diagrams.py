@@ -67,31 +67,28 @@ def page_maps(snapshots, title):
     return fig
 
 
-def copy_on_write(snapshots, n_pages, title):
-    """For each {caption: ({"A, 10 tokens": block table}, {page: ref count})} these and the pool."""
-    wide, rows = n_pages + 1, max(len(tables) for tables, _ in snapshots.values()) + 2.3
+def copy_on_write(snapshots, title):
+    """For each {caption: ({"A, 10 tokens": block table}, [ref count of each page])} the tables,
+    and below the pool: a page is dark if it is shared, else in its holder's colour."""
+    n_tables, n_pages = map(len, next(iter(snapshots.values())))
+    wide, rows, y = n_pages + 1, n_tables + 2.3, n_tables + 0.5
     fig, axes = panels(title, snapshots, 0.6 + rows * 6.8 / (wide * len(snapshots)))
     for ax, (tables, counts) in zip(axes, snapshots.values()):
         board(ax, 0, wide, rows, **SQUARE)
+        colours = [COLOURS["free"]] * n_pages
         for i, (name, table) in enumerate(tables.items()):
             letter, tokens = name.split(", ")
             ax.text(0.45, i + 0.5, letter, weight="bold", **MIDDLE)
             ax.text(len(table) + 1.2, i + 0.5, tokens, va="center", size=8)
             for block, page in enumerate(table):
-                cell(ax, block + 1, i, page, REQUEST_COLOURS[i])
-        draw_pool(ax, n_pages, len(tables) + 0.5, tables.values(), counts)
+                colours[page] = REQUEST_COLOURS[i]
+                cell(ax, block + 1, i, page, colours[page])
+        before(ax, 0.8, y, "pool")
+        for page, count in enumerate(counts):
+            colour = COLOURS["shared"] if count > 1 else colours[page]
+            cell(ax, page + 1, y, f"×{count}" if count else "", colour)
+            ax.text(page + 1.5, y + 1.3, page, size=8, color=COLOURS["faint"], **MIDDLE)
     return fig
-
-
-def draw_pool(ax, n_pages, y, tables, counts):
-    """A row of pages with their ref counts: dark if shared, else in the holder's colour."""
-    owned = {page: colour for table, colour in zip(tables, REQUEST_COLOURS) for page in table}
-    before(ax, 0.8, y, "pool")
-    for page in range(n_pages):
-        count = counts.get(page, 0)
-        colour = COLOURS["shared"] if count > 1 else owned.get(page, COLOURS["free"])
-        cell(ax, page + 1, y, f"×{count}" if count else "", colour)
-        ax.text(page + 1.5, y + 1.3, page, size=8, color=COLOURS["faint"], **MIDDLE)
 
 
 def words_in_pages(table, title):
@@ -103,23 +100,17 @@ def words_in_pages(table, title):
     colours = request_colours(" ".join(table["holds"]).split())
     for y, (page, slots) in enumerate(pages):
         before(ax, -0.2, y, f"page {page}")
-        colour = colours.get(slots["holds"].iloc[0], COLOURS["shared"])
+        holds, source = slots[["holds", "copied_from"]].iloc[0]
+        colour, text = colours.get(holds, COLOURS["shared"]), "shared" if " " in holds else holds
         for x, word in zip(slots["slot"], slots["word"]):
             paper, size = colour if word else COLOURS["free"], min(7, 30 / max(len(word), 1))
             cell(ax, x, y, word, paper, size=size)
-        tell_holder(ax, width, y, slots, colour)
+        if source >= 0:
+            text += f", copied from {source}"
+            ax.add_patch(Rectangle((0, y + 0.03), slots["copied"].sum(), 0.94, fill=False, lw=2,
+                                   edgecolor=COLOURS["text"]))
+        ax.text(width + 0.15, y + 0.48, text, va="center", size=8, weight="bold", color=colour)
     return fig
-
-
-def tell_holder(ax, x, y, slots, colour):
-    """Who holds a page, beside it, and which of its words were copied from where."""
-    first = slots.iloc[0]
-    text = "shared" if " " in first["holds"] else first["holds"]
-    if first["copied_from"] >= 0:
-        text += f", copied from {first['copied_from']}"
-        ax.add_patch(Rectangle((0, y + 0.03), slots["copied"].sum(), 0.94, fill=False, lw=2,
-                               edgecolor=COLOURS["text"]))
-    ax.text(x + 0.15, y + 0.48, text, va="center", size=8, weight="bold", color=colour)
 
 
 def pages_now(pool, step, live, words):
@@ -147,16 +138,9 @@ def pages_through_time(table, title):
     for x, (step, pages) in enumerate(steps):
         ax.text(x + 0.5, n_pages + 0.4, step, size=8.5, color=COLOURS["faint"], **MIDDLE)
         for row in pages.itertuples():
-            draw_page(ax, x, row, colours[row.request])
+            text = f"{row.request}: {row.holds}" if row.request else row.holds
+            look = ("white", 0.92, 8, COLOURS["faint"]) if row.queue else (colours[row.request],)
+            cell(ax, x, row.page, text, *look)
+            ax.text(x + 0.11, row.page + 0.15, row.queue, va="top", size=7.5, weight="bold",
+                    color=COLOURS["paged"])
     return fig
-
-
-def draw_page(ax, x, row, colour):
-    """One page at one step; a dashed frame says that it is idle."""
-    text = f"{row.request}: {row.holds}" if row.request else row.holds
-    if row.queue:
-        cell(ax, x, row.page, text, "white", frame=COLOURS["faint"])
-        ax.text(x + 0.11, row.page + 0.15, row.queue, va="top", size=7.5, weight="bold",
-                color=COLOURS["paged"])
-    else:
-        cell(ax, x, row.page, text, colour)
