@@ -77,9 +77,3 @@ def on(colour):
 def note(ax, x, y, text, right=0, up=0, **look):
     """A text beside a place of the data, so many points to the right of it and up."""
     ax.annotate(text, (x, y), (right, up), textcoords="offset points", **look)
-
-
-def draw_line(ax, x, y, name, colour, **look):
-    """A line with its name at its end."""
-    line, = ax.plot(x, y, color=colour, **look)
-    note(ax, *line.get_xydata()[-1], name, 6, va="center", color=colour, weight="bold")

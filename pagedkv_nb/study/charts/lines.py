@@ -2,19 +2,19 @@
 import numpy as np
 from matplotlib.ticker import EngFormatter
 
-from ..style import (COLOURS, INK, LOG2, REQUEST_COLOURS, canvas, draw_line, note, panels,
-                     system_colours)
+from ..style import COLOURS, INK, LOG2, REQUEST_COLOURS, canvas, note, panels, system_colours
 
 ERAS = {"V0": "^", "V1 to 0.19": "o", "V1 from 0.20": "s"}  # engines of `measured_servers`
 KINDS = {"16 bits": COLOURS["used"], "quantised": INK["internal"],
          "images or shared memory": INK["external"]}
 
 
-def named_lines(table, title, height, *forms, **look):
+def named_lines(table, title, height, *forms, dots=(), colours=REQUEST_COLOURS, **look):
     """Each column of a table against its index, with its name above an end that comes early,
-    else beside it; on a log axis apart from the last, so the lowest comes first."""
+    else beside it; on a log axis apart from the last, so the lowest comes first. Then `dots`,
+    each (x, y, label)."""
     fig, ax = canvas(title, height, *forms, **look)
-    colours = dict(zip(table, REQUEST_COLOURS)) | COLOURS  # "shared" has its own
+    colours = dict(zip(table, colours)) | COLOURS  # "shared" has its own
     apart, label_y = 1.6 if ax.get_yscale() == "log" else 0, 0
     for name, values in table.items():
         ax.plot(values.dropna(), color=colours[name])
@@ -24,6 +24,9 @@ def named_lines(table, title, height, *forms, **look):
         else:
             label_y = max(values[x], apart * label_y)
             note(ax, x, label_y, name, 6, va="center", **bold)
+    for x, y, label in dots:
+        ax.plot(x, y, "o", color=COLOURS["text"])
+        note(ax, x, y, label, -7, 4, ha="right")
     return fig
 
 
@@ -39,19 +42,6 @@ def cache_vs_context(curves, budget_gib, beside, title):
     return fig
 
 
-def waste_vs_page_size(table, title):
-    """`waste_tokens` against `page_size`, both log2: dots on the line `expected_tokens`."""
-    size, expected, waste = table["page_size"], table["expected_tokens"], table["waste_tokens"]
-    fig, ax = canvas(title, 3.2, "{x:g}", "{x:g}", xscale=LOG2, yscale=LOG2, xticks=size,
-                     xlabel="page size (tokens)", ylabel="slots wasted per request")
-    draw_line(ax, size, expected, "(page size − 1) / 2", INK["internal"])
-    ax.plot(size, waste, "o", color=COLOURS["text"])
-    for x, y in zip(size, waste):
-        note(ax, x, y, f"{y:.1f}", -7, 4, ha="right")
-    ax.set_xlim(left=1.3)
-    return fig
-
-
 def utilisation_vs_batch(table, spread, title):
     """Dots of `table` on the `spread` over seeds, naive and paged: low, high, expected."""
     spread = spread.sort_values("batch_size")
@@ -62,7 +52,9 @@ def utilisation_vs_batch(table, spread, title):
         colour, level = COLOURS[name], spread[f"{name}_expected"]
         low, high = spread[f"{name}_low"], spread[f"{name}_high"]
         ax.fill_between(batch, low, high, color=colour, alpha=0.2, lw=0)
-        draw_line(ax, batch, level, f"{name}\n{level.iloc[-1]:.1%}", colour, lw=1, ls="--")
+        ax.plot(batch, level, color=colour, lw=1, ls="--")
+        note(ax, batch.iloc[-1], level.iloc[-1], f"{name}\n{level.iloc[-1]:.1%}", 6, va="center",
+             color=colour, weight="bold")
         ax.plot(table["batch_size"], table[f"{name}_utilisation"], "o", color=colour)
     return fig
 
@@ -82,20 +74,6 @@ def hit_rates(table, marks, title):
     for tokens, label in marks.items():
         ax.axvline(tokens, color=COLOURS["faint"], lw=0.8, ls=":")
         note(ax, tokens, top, label, 3, -3, va="top", size=8)
-    return fig
-
-
-def return_times_chart(curve, pools, title):
-    """The `share` of pages asked that return within `seconds`, as a line; for each of
-    `pools` its `hit_rate` at the `life_s` of an idle page, with its `label`."""
-    fig, ax = canvas(title, 3.4, "{x:,.0f}", "{x:.0%}", xscale="log",
-                     xlabel="seconds since the page's last use", ylabel="share of pages asked for")
-    draw_line(ax, curve["seconds"], curve["share"], "returned\nsooner", COLOURS["naive"])
-    ax.plot(pools["life_s"], pools["hit_rate"], "o", color=COLOURS["paged"], ms=7)
-    for row in pools.itertuples():
-        note(ax, row.life_s, row.hit_rate, row.label, 8, -4, va="top", color=COLOURS["paged"])
-    ax.set_xlim(right=curve["seconds"].iloc[-1] * 2)
-    ax.set_ylim(0, max(0.01, curve["share"].max() * 1.15))
     return fig
 
 
