@@ -10,6 +10,7 @@ from pagedkv_nb.sizing import Model
 from pagedkv_nb.evidence import judge, paper_gains
 from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, knee, latencies,
                                 means_between, throughput_of)
+from pagedkv_nb.study import bench
 from pagedkv_nb.traffic import Workload, poisson_arrivals, read_workload
 
 OPT_13B = Model.named("OPT-13B")
@@ -224,3 +225,9 @@ def test_the_papers_gain_from_memory_alone():
 def test_a_claim_holds_as_printed_or_if_it_is_said_or_under_a_condition(ours, more, verdict):
     assert judge("claim", "5%", ours, *more) == {
         "claim": "claim", "article": "5%", "ours": ours, "verdict": verdict}
+
+
+@pytest.mark.parametrize("made", [bench.append, bench.serve, bench.attend])
+def test_what_is_measured_and_its_yardstick_run(made):
+    for work in made(32):
+        work()
