@@ -29,8 +29,7 @@ class PagedKVCache:
         return moved
 
     def append(self, request, n_tokens):
-        """Make room for more tokens in every layer. Returns as `PagedRequest.append`; what
-        a copied page holds is copied here."""
+        """As `PagedRequest.append`, in every layer; what a copied page holds is copied too."""
         moved = request.append(n_tokens)
         if moved:
             old, new = moved
@@ -49,8 +48,7 @@ class PagedKVCache:
         self.k[layer, pages, slots], self.v[layer, pages, slots] = k, v
 
     def gather(self, request, layer=0):
-        """k and v of a request as contiguous copies, (n_tokens, num_kv_heads, head_dim),
-        in logical order."""
+        """k and v of a request, contiguous, in order: both (n_tokens, num_kv_heads, head_dim)."""
         table = np.array(request.block_table, dtype=int)
         return tuple(array[layer, table].reshape(-1, *array.shape[3:])[:request.n_tokens]
                      for array in (self.k, self.v))
@@ -61,8 +59,7 @@ class PagedKVCache:
         each of which sees itself and all before it. Query heads share KV heads in groups.
 
         The block table is walked a few pages at a time, with a running softmax (Milakov
-        and Gimelshein, arXiv 1805.02867). ValueError if q does not fit.
-        """
+        and Gimelshein, arXiv 1805.02867). ValueError if q does not fit."""
         grouped, seen = self._queries(request, q)
         softmax = RunningSoftmax(grouped.shape)
         table, size = np.array(request.block_table), self.pool.page_size

@@ -119,8 +119,7 @@ def account(slots, asked, final, used):
     """How many slots are in each of STATES: they sum to `slots`, arrays too.
 
     Used: holds a token. Reserved: will be used; `final`, tokens at the requests' ends, is
-    hindsight. Internal: asked for, never used. External: the rest, or free if nobody waits.
-    """
+    hindsight. Internal: asked for, never used. External: the rest, or free if nobody waits."""
     return used, final - used, asked - final, slots - asked
 
 

@@ -21,8 +21,7 @@ def text_of(path, problem, most=2**26):
 
 
 def object_of(path, problem):
-    """The JSON object in a file that `text_of` reads; ValueError in one line begins with
-    `problem`."""
+    """The JSON object in a file that `text_of` reads; ValueError in one line as there."""
     try:
         found = json.loads(text_of(path, ""), object_pairs_hook=once)
     except (ValueError, LookupError, RecursionError) as error:

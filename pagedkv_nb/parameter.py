@@ -22,8 +22,7 @@ def positive_int(name, value, most=None, least=1, why=""):
 
 
 def positive_ints(name, values, most=None):
-    """The values of a list or an array as ints; ValueError if there are none, or by the first
-    that is not whole and from 1 to `most`."""
+    """The values of a list or an array as ints; ValueError if there are none, or by a bad one."""
     values = values.tolist() if hasattr(values, "tolist") else values
     if not isinstance(values, (list, tuple, range)) or not values:
         raise ValueError(f"{shown(name, values)}: must be a list of at least one whole number")

@@ -1,8 +1,7 @@
 """Pages found again by what they hold: a pool that remembers, and requests that look first.
 
 The order is that of vLLM V1 (0.33): a page whose last holder leaves waits, can be found, and
-is forgotten when it is taken again; the one that has waited longest is taken first.
-"""
+is forgotten when it is taken again; the one that has waited longest is taken first."""
 from collections import OrderedDict
 from hashlib import sha256
 from operator import index

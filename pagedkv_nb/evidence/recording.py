@@ -5,8 +5,7 @@ A recording has `page_size`, `n_pages`, `ops` and `states`. The operations are
 [free pages, copies so far, first 16 hex digits of the SHA-256 of the canonical tables].
 
 With prefix caching, `tokens` is a string, one letter a token, of `create` and of `append`,
-and the middle of a state is the tokens found by this operation, null if it was refused.
-"""
+and the middle of a state is the tokens found by this operation, null if it was refused."""
 import json
 from hashlib import sha256
 from importlib.resources import files
@@ -21,8 +20,7 @@ def recorded(name):
 
 
 def replay(recording, pool_class=None):
-    """Yield our state after each operation of a recording, in the recording's form; of the
-    recordings with prefix caching too. `pool_class` stands in for our own pool."""
+    """Yield our state after each operation, as recorded; `pool_class` stands in for our pool."""
     caching = any(op[0] == "create" and isinstance(op[2], str) for op in recording["ops"])
     pool_class = pool_class or (PrefixPool if caching else PagePool)
     pool = pool_class(recording["n_pages"], recording["page_size"])
@@ -35,8 +33,7 @@ def replay(recording, pool_class=None):
 
 
 def operate(pool, live, texts, op):
-    """Do an operation on the live requests; returns the tokens found, if the tokens are a text,
-    or the pages copied on write, 0 or 1."""
+    """Do an operation; returns the tokens found in a text, or else the pages copied, 0 or 1."""
     kind, name, *rest = op
     if kind == "release":
         live.pop(name).free()

@@ -4,13 +4,10 @@ import pandas as pd
 from ..facts import facts
 from ..sizing import GIB, Deployment, Model, said_scheme
 
-SETTINGS = "max_model_len", "max_num_seqs", "max_num_batched_tokens"
-
 
 def logged_servers():
-    """The start-ups whose log tells version, share of memory and tokens, of engines, cards and
-    models with a name here, without pipeline stages (which print one stage's memory). `scheme`
-    is how the weights are stored."""
+    """Start-ups of known engines, cards and models whose log tells share of memory and tokens; not
+    pipeline stages, which print one stage's memory. `scheme` is how the weights are stored."""
     logs = facts("kv_logs").query("pipeline_parallel == 1 and kv_tokens > 0")
     logs = logs[logs["gpu"].isin(facts("gpus")["name"])]
     logs = logs.dropna(subset=["engine", "shape", "gpu_memory_utilization"])
@@ -20,9 +17,9 @@ def logged_servers():
 
 
 def deployed(row, weights=True):
-    """The `Deployment` of a logged start-up, its settings as logged where they are; the
-    weights as logged, or estimated from the parameters and their scheme."""
-    settings = {name: 0 if pd.isna(row[name]) else int(row[name]) for name in SETTINGS}
+    """The `Deployment` of a logged start-up; its weights as logged, or by their scheme."""
+    settings = {name: 0 if pd.isna(row[name]) else int(row[name])
+                for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens")}
     shape, scheme = row["shape"], row["scheme"]
     if not weights and scheme and not said_scheme(shape):
         shape = f"{shape}-{scheme}"
@@ -32,9 +29,8 @@ def deployed(row, weights=True):
 
 
 def predictions(servers, weights=True):
-    """A row for each start-up: its name, model, GPUs, engine, how its weights are stored,
-    logged and predicted tokens, and the range of the prediction; only those with logged
-    weights, or all with estimated ones."""
+    """A row for each start-up: what it ran, how its weights are stored, logged and predicted
+    tokens and their range; only those with logged weights, or all with estimated ones."""
     found = []
     known = servers.query("weights_gib > 0" if weights else "weights_dtype != 'float32'")
     for _, row in known.iterrows():

@@ -34,11 +34,10 @@ class Clock:
         takes no time. 0 is the GPU's own in gpus.csv; ValueError for what is unknown."""
         gpus = positive_int("n_gpus", n_gpus, most=1024)
         bandwidth, flops = speed(gpu, bandwidth_gb_s, tflops)
-        if not model.params_billion > 0:
-            raise ValueError(f"model={model.name!r}: must be one whose number of parameters is "
-                             "known; without it weights would be read in no time")
-        if model.unknown_weights:
-            raise ValueError(f"model={model.name!r}: {model.unknown_weights}")
+        if model.unknown_weights or not model.params_billion > 0:
+            raise ValueError(f"model={model.name!r}: " + (
+                model.unknown_weights or "must be one whose number of parameters is known; "
+                "without it weights would be read in no time"))
         parameters = model.params_billion * 1e9
         return cls(weight_bytes=model.checkpoint_bytes or 2 * parameters, parameters=parameters,
                    kv_bytes_per_token=model.kv_bytes_on(gpus, 1, "auto"),

@@ -15,8 +15,7 @@ def accounts(server, start=0):
 
 
 def since(server, drop):
-    """The iteration after the first share `drop` of a run, in which the memory fills, and the
-    requests that have finished from it on."""
+    """The iteration after the first share `drop` of a run, and the requests finished since."""
     start = int(drop * len(server.history))
     return start, [r for r in server.finished if r.ends >= start]
 
@@ -37,8 +36,7 @@ def steady_state(server, drop=0.2):
 
 
 def throughput_of(server, clock, drop=0.2):
-    """If each iteration takes what the clock says: requests a second, requests at once (mean
-    over time), milliseconds an iteration."""
+    """By a clock: requests a second, requests at once (mean over time), ms an iteration."""
     start, done = since(server, drop)
     running, seconds = np.array([
         (running, clock.seconds(computed, used, running))

@@ -87,8 +87,7 @@ class PlainPagedMemory(PageLimits):
         return self.pool.n_free
 
     def admit(self, request):
-        """Take pages for the tokens a request has; False, with nothing changed, if too
-        few would be left."""
+        """Take pages for the tokens a request has; False, with nothing changed, without room."""
         if not self.has_room(request.n_tokens):
             return False
         self.tables[request] = PagedRequest(self.pool)

@@ -29,8 +29,7 @@ def places(number, pieces, tokens):
 
 
 def record(server, iterations):
-    """Step a server that often; the `pieces_through_time` of what its requests hold when each
-    has its token and nobody has left yet."""
+    """Step a server that often; its `pieces_through_time`, each seen before anybody leaves."""
     def frames():
         for _ in range(iterations):
             server.write()

@@ -8,9 +8,8 @@ from .memory import PagedMemory, ReservedMemory
 
 @dataclass(frozen=True)
 class Policy:
-    """`reserve(prompt, output, longest)` is how many slots a request gets at its admission,
-    all arguments in tokens; None: pages, as tokens are written. `label` is what the paper
-    calls a system that does so."""
+    """`reserve(prompt, output, longest)`, all in tokens, is how many slots a request gets at its
+    admission; None: pages, as tokens are written. `label` is the paper's name of such a system."""
 
     name: str
     label: str

@@ -42,9 +42,8 @@ class Server:
     computed), departures. It takes what the clock says; without one, a second."""
 
     def __init__(self, memory, workload, arrival_s=None, clock=None):
-        """An idle server at second 0; `prompt` and `output` of the workload are arrays, NumPy's or
-        the standard library's. ValueError if its memory cannot hold the longest request, or unless
-        times are in order."""
+        """An idle server at second 0; prompts and outputs are arrays of NumPy or of the standard
+        library. ValueError for a request larger than the memory, or for times out of order."""
         pairs = list(zip(workload.prompt.tolist(), workload.output.tolist()))
         if (longest := max(map(sum, pairs))) > memory.longest:
             raise ValueError(f"workload={workload.name!r}: has a request of {longest} "
@@ -89,8 +88,7 @@ class Server:
         positive_int(name, n_requests, max(1, int(3e5 * self._pace)), 0, "300,000 iterations")
 
     def step(self):
-        """One iteration; returns (the requests that were admitted in it, those that wrote
-        their last token)."""
+        """One iteration; returns who was admitted in it, and who wrote the last token."""
         return self.write(), self.leave()
 
     def write(self):
