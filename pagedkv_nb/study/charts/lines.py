@@ -119,29 +119,22 @@ def worth_of_memory(table, title):
 def measured_servers(table, labels, title):
     """`predicted_tokens` over `logged_tokens` of each `server` against the logged: H100s beside
     other cards, a marker an `era`, a colour a `kind`; `labels` {server: words} name some."""
-    fig, (left, right) = panels(title, ["on H100", "on other cards"], 3.6)
+    fig, axes = panels(title, ["on H100", "on other cards"], 3.6)
     table = table.assign(off=table["predicted_tokens"] / table["logged_tokens"] - 1)
-    on_h100 = table["gpu"].str.startswith("H100")
-    for ax, rows in (left, table[on_h100]), (right, table[~on_h100]):
+    for ax, (_, rows) in zip(axes, table.groupby(~table["gpu"].str.startswith("H100"))):
         ax.set(xscale="log", xlabel="logged tokens of KV cache", ymargin=0.1, xmargin=0.1)
-        draw_servers(ax, rows, labels)
-    left.set_ylabel("predicted / logged − 1")
-    left.yaxis.set_major_formatter("{x:.0%}")
+        ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
+        ax.axhline(0, color=COLOURS["text"], lw=1)
+        for row in rows.itertuples():
+            ax.plot(row.logged_tokens, row.off, ERAS[row.era], color=KINDS[row.kind], alpha=0.7,
+                    mew=0)
+            note(ax, row.logged_tokens, row.off, labels.get(row.server, ""), 0, -6, va="top",
+                 ha="center", size=8)
+    axes[0].set_ylabel("predicted / logged − 1")
+    axes[0].yaxis.set_major_formatter("{x:.0%}")
     for i, (kind, colour) in enumerate(KINDS.items()):  # the key, where each panel is empty
-        right.text(0.03, 0.47 - 0.08 * i, kind, color=colour, transform=right.transAxes)
+        axes[1].text(0.03, 0.47 - 0.08 * i, kind, color=colour, transform=axes[1].transAxes)
     for era, marker in ERAS.items():
-        left.plot([], [], marker, color=COLOURS["faint"], mew=0, label=era)
-    left.legend(loc="lower left", frameon=False)
+        axes[0].plot([], [], marker, color=COLOURS["faint"], mew=0, label=era)
+    axes[0].legend(loc="lower left", frameon=False)
     return fig
-
-
-def draw_servers(ax, rows, labels):
-    """The servers of a panel, and words beside some, on the side where there is room."""
-    ax.axhspan(-0.05, 0.05, color=COLOURS["free"], lw=0)
-    ax.axhline(0, color=COLOURS["text"], lw=1)
-    for (kind, era), some in rows.groupby(["kind", "era"]):
-        ax.plot(some["logged_tokens"], some["off"], ERAS[era], color=KINDS[kind], alpha=0.7, mew=0)
-    for row in rows[rows["server"].isin(labels)].itertuples():
-        left = row.logged_tokens > np.sqrt(np.prod(ax.get_xlim()))
-        note(ax, row.logged_tokens, row.off, labels[row.server], -7 if left else 7, va="center",
-             ha="right" if left else "left", size=8)
