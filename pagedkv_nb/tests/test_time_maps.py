@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
 
 from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.serving import POLICIES, PlainPagedMemory, ReservedMemory, Server, accounts
 from pagedkv_nb.study import style
 from pagedkv_nb.serving.occupancy import joined, record
-from pagedkv_nb.study.charts.time_maps import PALETTE, few_of, letters, memory_through_time, pale, written
+from pagedkv_nb.study.charts.time_maps import PALETTE, letters, memory_through_time, written
 from pagedkv_nb.traffic.workload import Workload
 
 MEMORIES = [lambda: POLICIES["max"].memory(90, 40), lambda: POLICIES["oracle"].memory(90, 40),
@@ -88,11 +88,11 @@ def test_the_figure_paints_what_was_recorded():
     assert ax.get_title() == "" and ax.get_title(loc="left") == "caption"
 
     def colour_at(iteration, slot):
-        shown = [drawn.get_facecolor()[i][:3] for drawn in ax.collections[:2]
+        shown = [drawn.get_facecolor()[i] for drawn in ax.collections[:2]
                  for i, path in enumerate(drawn.get_paths()) if path.contains_point((iteration, slot))]
         return tuple(shown[-1]) if shown else None
-    assert {colour_at(0.5, 1), colour_at(0.5, 9)} == {to_rgb(c) for c in PALETTE[:2]}
-    assert {colour_at(0.5, 7), colour_at(0.5, 15)} == {pale(c) for c in PALETTE[:2]}
+    assert {colour_at(0.5, 1), colour_at(0.5, 9)} == {to_rgba(c) for c in PALETTE[:2]}
+    assert {colour_at(0.5, 7), colour_at(0.5, 15)} == {to_rgba(c, 0.27) for c in PALETTE[:2]}
     assert {t.get_text() for t in ax.texts} >= {"A", "B"}
 
 
@@ -102,14 +102,16 @@ def test_a_part_is_drawn_large_and_framed_in_the_whole_in_which_few_are_coloured
     whole = table.assign(memory="whole")
     fig = memory_through_time(pd.concat([whole, part]), {"whole": "w", "part": "p"}, 64, "title",
                               part=(24, 40, 4))
-    above, below = fig.axes
+    (above, below), grey = fig.axes, to_rgb(style.COLOURS["rest"])
     assert above.get_ylim() == (0, 64) and below.get_ylim() == (24, 40)
     between = below.collections[0].get_segments()
     assert [segment[0][1] for segment in between] == [28, 32, 36]  # lines between pages
-    drawn = few_of(whole.assign(colour=PALETTE[0]), part)
-    assert (drawn["colour"] == PALETTE[0]).groupby(drawn["request"]).all().sum() == 3
+    held = part.assign(area=part.eval("slots * (end - start)")).groupby("request")["area"].sum()
+    most = held.nlargest(3)
+    assert most.tolist() == [52, 48, 48] and held.drop(most.index).max() < 48
+    coloured = [to_rgb(c) for c in above.collections[1].get_facecolor() if to_rgb(c) != grey]
+    assert coloured == [to_rgb(PALETTE[request % 6]) for request in table["request"] if request in most]
     assert above.patches[0].get_extents().height > 0  # the frame
-    grey = to_rgb(style.COLOURS["rest"])
     assert [grey in {tuple(c[:3]) for drawn in ax.collections for c in drawn.get_facecolor()}
             for ax in (above, below)] == [True, False]
 

@@ -118,12 +118,9 @@ def pages_now(pool, step, live, words):
     `words` {page: text} if it still holds some, and the place of an idle one in the queue."""
     place = {page: i for i, page in enumerate(pool._idle, 1)}
     names = {page: request.name for request in live for page in request.block_table}
-    kept, pages = names | place, range(pool.total_pages)
-    return pd.DataFrame({
-        "step": step, "page": pages,
-        "request": [names.get(page, "") for page in pages],
-        "holds": [words[page] if page in kept else "" for page in pages],
-        "queue": [place.get(page, "") for page in pages]})
+    rows = [(step, page, names.get(page, ""), words[page] if page in names | place else "",
+             place.get(page, "")) for page in range(pool.total_pages)]
+    return pd.DataFrame(rows, columns=["step", "page", "request", "holds", "queue"])
 
 
 def pages_through_time(table, title):

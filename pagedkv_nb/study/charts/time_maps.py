@@ -3,7 +3,6 @@ from string import ascii_uppercase
 
 import numpy as np
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from ..style import COLOURS, REQUEST_COLOURS, note, on, panels
@@ -33,8 +32,7 @@ def memory_through_time(table, captions, slots, title, height=1.8, part=None):
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_formatter("{x:,.0f}")
     if part:
-        frame(*axes[-2:], *part)
-        held[-2] = few_of(*held[-2:])
+        held[-2] = part_of(*axes[-2:], *held[-2:], *part)
     for ax, pieces in zip(axes, held):
         draw_pieces(ax, pieces)
     key = KEY + "    letter: the request" * any(ax.texts for ax in axes)
@@ -42,18 +40,15 @@ def memory_through_time(table, captions, slots, title, height=1.8, part=None):
     return fig
 
 
-def frame(whole, ax, low, high, page):
-    """Make axes those of some slots, with a line between pages, and frame these in the whole."""
+def part_of(whole, ax, pieces, inside, low, high, page):
+    """Make axes those of some slots, with a line between pages, and frame these in the whole;
+    its pieces in grey, but for the three requests that cover most of the part."""
     whole.axhspan(low, high, fill=False, ec=COLOURS["text"], lw=1.5, zorder=3)
     ax.set_ylim(low, high)
     ax.hlines(range(low + page, high, page), *ax.get_xlim(), color="white", lw=1)
-
-
-def few_of(whole, part):
-    """The whole in grey, but for the three requests that cover most of a part."""
-    areas = part["slots"] * (part["end"] - part["start"])
-    most = areas.groupby(part["request"]).sum().nlargest(3).index
-    return whole.assign(colour=whole["colour"].where(whole["request"].isin(most), COLOURS["rest"]))
+    areas = inside["slots"] * (inside["end"] - inside["start"])
+    most = pieces["request"].isin(areas.groupby(inside["request"]).sum().nlargest(3).index)
+    return pieces.assign(colour=pieces["colour"].where(most, COLOURS["rest"]))
 
 
 def draw_pieces(ax, pieces):
@@ -62,7 +57,7 @@ def draw_pieces(ax, pieces):
     low, high = pieces["first_slot"], pieces["first_slot"] + pieces["slots"]
     left, right = pieces["start"], pieces["end"]
     boxes = np.moveaxis([(left, low), (right, low), (right, high), (left, high)], 2, 0)
-    ax.add_collection(PolyCollection(boxes, fc=[*map(pale, pieces["colour"])], **look))
+    ax.add_collection(PolyCollection(boxes, fc=pieces["colour"], alpha=0.27, **look))
     full = [written(piece) for piece in pieces.itertuples()]
     ax.add_collection(PolyCollection(full, fc=pieces["colour"], **look))
     if len(pieces) < FEW:  # a hairline where one begins
@@ -71,11 +66,6 @@ def draw_pieces(ax, pieces):
         ax.set_rasterization_zorder(1.2)  # not the axes, not the letters
     for piece in pieces[pieces["colour"] != COLOURS["rest"]].itertuples():
         label(ax, piece)
-
-
-def pale(colour):
-    """A colour for what is reserved and not written."""
-    return tuple(1 - 0.27 * (1 - part) for part in to_rgb(colour))
 
 
 def written(piece):
