@@ -68,27 +68,30 @@ def page_maps(snapshots, title):
 
 
 def copy_on_write(snapshots, title):
-    """For each {caption: ({"A, 10 tokens": block table}, [ref count of each page])} the tables,
-    and below the pool: a page is dark if it is shared, else in its holder's colour."""
+    """For each {caption: ({"A, 10 tokens": block table}, [ref count of each page])} these."""
     n_tables, n_pages = map(len, next(iter(snapshots.values())))
-    wide, rows, y = n_pages + 1, n_tables + 2.3, n_tables + 0.5
+    wide, rows = n_pages + 1, n_tables + 2.3
     fig, axes = panels(title, snapshots, 0.6 + rows * 6.8 / (wide * len(snapshots)))
     for ax, (tables, counts) in zip(axes, snapshots.values()):
         board(ax, 0, wide, rows, **SQUARE)
-        colours = [COLOURS["free"]] * n_pages
         for i, (name, table) in enumerate(tables.items()):
             letter, tokens = name.split(", ")
             ax.text(0.45, i + 0.5, letter, weight="bold", **MIDDLE)
             ax.text(len(table) + 1.2, i + 0.5, tokens, va="center", size=8)
             for block, page in enumerate(table):
-                colours[page] = REQUEST_COLOURS[i]
-                cell(ax, block + 1, i, page, colours[page])
-        before(ax, 0.8, y, "pool")
-        for page, count in enumerate(counts):
-            colour = COLOURS["shared"] if count > 1 else colours[page]
-            cell(ax, page + 1, y, f"×{count}" if count else "", colour)
-            ax.text(page + 1.5, y + 1.3, page, size=8, color=COLOURS["faint"], **MIDDLE)
+                cell(ax, block + 1, i, page, REQUEST_COLOURS[i])
+        draw_pool(ax, n_tables + 0.5, tables.values(), counts)
     return fig
+
+
+def draw_pool(ax, y, tables, counts):
+    """A row of pages with their ref counts: dark if shared, else in the holder's colour."""
+    owned = {page: colour for table, colour in zip(tables, REQUEST_COLOURS) for page in table}
+    before(ax, 0.8, y, "pool")
+    for page, count in enumerate(counts):
+        colour = COLOURS["shared"] if count > 1 else owned.get(page, COLOURS["free"])
+        cell(ax, page + 1, y, f"×{count}" if count else "", colour)
+        ax.text(page + 1.5, y + 1.3, page, size=8, color=COLOURS["faint"], **MIDDLE)
 
 
 def words_in_pages(table, title):
@@ -136,8 +139,8 @@ def pages_through_time(table, title):
         ax.text(x + 0.5, n_pages + 0.4, step, size=8.5, color=COLOURS["faint"], **MIDDLE)
         for row in pages.itertuples():
             text = f"{row.request}: {row.holds}" if row.request else row.holds
-            look = ("white", 0.92, 8, COLOURS["faint"]) if row.queue else (colours[row.request],)
-            cell(ax, x, row.page, text, *look)
+            frame, colour = COLOURS["faint"] if row.queue else None, colours[row.request]
+            cell(ax, x, row.page, text, "white" if frame else colour, frame=frame)
             ax.text(x + 0.11, row.page + 0.15, row.queue, va="top", size=7.5, weight="bold",
                     color=COLOURS["paged"])
     return fig
