@@ -123,6 +123,8 @@ def test_latency_as_the_paper_defines_it():
     assert moments(timed) == [(0.0, 1.0, 2.0), (10.5, 11.5, 14.5)]
     told = latencies(timed)
     assert told == {"time_to_first_token_s": 1.0, "time_a_token_s": 1.0, "normalized_latency_s": 1.0}
+    short = Server(PagedMemory(64, 4), lengths((3, 1)), [0.0], SECOND).finish(1)
+    assert latencies(short)["time_a_token_s"] == 0.0  # it has no token after the first
 
 
 def test_the_host_takes_its_time_for_each_running_request():
