@@ -80,9 +80,8 @@ class PagedKVCache:
             raise ValueError(f"q {q.shape}: request {request.name!r} holds "
                              f"{request.n_tokens or 'no'} tokens to attend to")
         grouped = group_queries(several, *self.k.shape[3:])
-        seen = np.arange(request.n_tokens - len(several), request.n_tokens) + 1
-        group = grouped.shape[1] // len(several)
-        return grouped, np.tile(seen, group)[:, None]
+        which = np.arange(grouped.shape[1]) % len(several)  # of the last tokens a row is
+        return grouped, (request.n_tokens - len(several) + 1 + which)[:, None]
 
     def _check(self, k, v):
         """ValueError unless k and v have the shape of the cache."""
