@@ -4,8 +4,8 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from base64 import b64encode
+from contextlib import chdir
 from hashlib import sha384
 
 import nbformat
@@ -13,6 +13,7 @@ import pandas as pd
 import papermill
 import pytest
 import yaml
+from nbconvert.nbconvertapp import NbConvertApp
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from pagedkv_nb.study import course, grade, notebook, run
@@ -49,18 +50,19 @@ def small(tmp_path, monkeypatch):
     return tmp_path
 
 
-def converted(kind, folder, *paths):
-    """What nbconvert says of those notebooks, made as `make` makes it into that folder; its code."""
-    recipe = subprocess.run(["make", "-n", kind, f"PYTHON={sys.executable}", "READY="], cwd=ROOT, text=True,
+def convert(kind, folder, *paths):
+    """Make those notebooks into that folder, by the options with which `make` calls nbconvert."""
+    recipe = subprocess.run(["make", "-n", kind, "READY="], cwd=ROOT, text=True,
                             capture_output=True, check=True).stdout
-    line, = (line for line in recipe.splitlines() if "nbconvert" in line)
-    words = line.replace(f"build/{kind}", str(folder)).replace("notebooks/[0-9]*.ipynb", "").split()
-    done = subprocess.run([*words, *paths], cwd=ROOT, text=True, capture_output=True)
-    return done.stdout + done.stderr, done.returncode
+    options, = re.findall(r"-m nbconvert (.+) notebooks/\[0-9\]\*\.ipynb$", recipe, re.M)
+    app = NbConvertApp()
+    with chdir(ROOT):
+        app.initialize([*options.replace(f"build/{kind}", str(folder)).split(), *map(str, paths)])
+        app.start()
 
 
 def test_a_student_copy_ends_before_the_solutions_and_runs(small):
-    assert converted("student", small / "student", small / "09_small.ipynb") == ("", 0)
+    convert("student", small / "student", small / "09_small.ipynb")
     copy = small / "student" / "09_small.ipynb"
     text = copy.read_text()
     assert "Solutions" not in text and "Forty-two" not in text and "# solved" not in text
@@ -79,12 +81,12 @@ def before_solutions(nb):
 @pytest.mark.parametrize("kind", ["student", "slides"])
 def test_a_notebook_that_is_none_ends_what_is_made_of_it(kind, small):
     (small / "torn.ipynb").write_text((small / "09_small.ipynb").read_text()[:300])
-    told, code = converted(kind, small / kind, small / "torn.ipynb")
-    assert code != 0 and "NotJSONError" in told
+    with pytest.raises(nbformat.reader.NotJSONError):
+        convert(kind, small / kind, small / "torn.ipynb")
 
 
 def test_student_copies_of_the_study_hold_no_solution(tmp_path):
-    assert converted("student", tmp_path, *PATHS) == ("", 0)
+    convert("student", tmp_path, *PATHS)
     copies = sorted(tmp_path.glob("*.ipynb"))
     assert [c.name for c in copies] == [p.name for p in PATHS]
     for copy, path in zip(copies, PATHS):
@@ -164,7 +166,7 @@ def test_a_folder_that_is_none_is_one_line(folder, monkeypatch):
 
 
 def test_a_deck_shows_what_the_notebook_says(small):
-    assert converted("slides", small / "slides", small / "09_small.ipynb") == ("", 0)
+    convert("slides", small / "slides", small / "09_small.ipynb")
     html = (small / "slides" / "09_small.slides.html").read_text()
     shown = re.sub("<[^>]+>", "", html[html.index('<div class="slides">'):html.index("</main>")])
     assert "9. Small" in shown and "Read it." in shown and "shown" in shown
