@@ -60,6 +60,20 @@ def test_columns_as_the_world_writes_them(tmp_path, name, text):
         assert (w.prompt.tolist(), w.output.tolist(), w.name) == ([3, 70], [5, 1], file)
 
 
+def test_arrivals_beyond_a_float_or_a_date_are_none(tmp_path):
+    for time in (10**400, -10**400, "9" * 400, [1], True, {"a": 1}, None, "262143-01-01", 10**30, 1e308, -1e308):
+        (tmp_path / "t.jsonl").write_text(lines(
+            {"input_length": 1, "output_length": 1, "timestamp": 0},
+            {"input_length": 1, "output_length": 1, "timestamp": time}))
+        (tmp_path / "a.jsonl").write_text(lines(
+            {"TIMESTAMP": "1677-10-01", "ContextTokens": 1, "GeneratedTokens": 1},
+            {"TIMESTAMP": "2262-01-01", "ContextTokens": 1, "GeneratedTokens": 1},
+            {"TIMESTAMP": time, "ContextTokens": 1, "GeneratedTokens": 1}))
+        far = read_workload(tmp_path / "t.jsonl", 0, None).arrival_s
+        assert far is None
+        assert read_workload(tmp_path / "a.jsonl", 0, None).arrival_s is None
+
+
 def test_a_line_separator_inside_a_text_ends_no_line(tmp_path):
     record = {"prompt_tokens": 3, "completion_tokens": 5, "text": "a\u2028b\u0085c"}
     (tmp_path / "t.jsonl").write_text(json.dumps(record, ensure_ascii=False) + "\n" + json.dumps(record))
@@ -132,6 +146,27 @@ def test_a_home_is_known(tmp_path, monkeypatch):
 def test_usage_deep_inside_a_batch_file(tmp_path):
     (tmp_path / "batch.jsonl").write_text(lines(BATCH_LINE, BATCH_LINE))
     assert read_workload(tmp_path / "batch.jsonl", 0, None).output.tolist() == [5, 5]
+
+
+@pytest.mark.parametrize("name, text, arrivals", [
+    ("azure.csv", AZURE_2024, [0, 1.5]), ("burst.csv", BURST, [0, 40]),
+    ("mooncake.jsonl", lines({"timestamp": 500, "input_length": 1, "output_length": 1},
+                             {"timestamp": 3500, "input_length": 1, "output_length": 1}), [0, 3]),
+    ("own.csv", "arrival_s,prompt,output\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("openai.csv", "arrival_s,prompt_tokens,completion_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("anthropic.csv", "arrival_s,input_tokens,output_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("vllm.csv", "arrival_s,num_prompt_tokens,num_output_tokens\n7,1,1\n7.5,1,1\n", [0, 0.5]),
+    ("usage.jsonl", lines(*({"arrival_s": s, "usage": {"input_tokens": 1, "output_tokens": 1}} for s in (7, 9))), [0, 2]),
+    ("none.csv", "prompt,output\n1,1\n", None), ("no time.csv", "arrival_s,prompt,output\nsoon,1,1\n", None)])
+def test_arrivals_in_seconds_from_the_first(tmp_path, name, text, arrivals):
+    (tmp_path / name).write_text(text)
+    found = read_workload(tmp_path / name, 0, None).arrival_s
+    assert found is None if arrivals is None else found == pytest.approx(arrivals)
+
+
+def test_a_limit_keeps_the_arrivals_of_those_served(tmp_path):
+    (tmp_path / "t.csv").write_text("arrival_s,prompt,output\n0,5,1\n1,50,1\n2,6,1\n")
+    assert read_workload(tmp_path / "t.csv", 0, None).within(10).arrival_s.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("name, content, message", [

@@ -152,11 +152,12 @@ def test_one_seed_one_result():
 
 
 def test_shorter_than_drops_what_reaches_the_limit():
-    drawn = Workload("drawn", np.array([3, 4, 5]), np.array([3, 4, 2]))
+    times = np.array([0.0, 1.0, 2.0])
+    drawn = Workload("drawn", np.array([3, 4, 5]), np.array([3, 4, 2]), times)
     kept = drawn.shorter_than(8)
     assert (drawn.n_cut, drawn.n_refused, kept.n_cut) == (0, 0, 0)
     assert kept.prompt.tolist() == [3, 5] and kept.output.tolist() == [3, 2]
-    assert kept.n_refused == 1
+    assert kept.arrival_s.tolist() == [0.0, 2.0] and kept.n_refused == 1
     with pytest.raises(ValueError, match="^max_seq_len=6: must be more than the shortest .* 6 tokens"):
         drawn.shorter_than(6)
 

@@ -10,18 +10,21 @@ import pandas as pd
 
 from ..facts import fact, facts
 from ..parameter import choice, number, positive_int, shown
-from .table import format_of, read_table, token_counts
+from .table import floats, format_of, read_table, token_counts
 
 ARTICLE = {"mean": 500, "std": 200, "shortest": 200, "longest": 2048}
-# Columns of prompt and output, as the world writes them.
-KNOWN = dict.fromkeys([
-    ("ContextTokens", "GeneratedTokens"),  # Azure 2023 and 2024
-    ("input_length", "output_length"),  # Mooncake
-    ("num_prefill_tokens", "num_decode_tokens"),  # Vidur
-    ("Request tokens", "Response tokens"),  # BurstGPT
-    ("prompt_tokens", "completion_tokens"),  # OpenAI, in `usage` too
-    ("input_tokens", "output_tokens"), ("num_prompt_tokens", "num_output_tokens"),
-    ("input_lens", "output_lens"), ("prompt", "output")], ())  # vLLM's benchmark results; ours
+# Columns of prompt and output, and of arrivals if they are there, as the world writes them.
+KNOWN = {
+    ("ContextTokens", "GeneratedTokens"): ["TIMESTAMP"],  # Azure 2023 and 2024
+    ("input_length", "output_length"): ["timestamp"],  # Mooncake
+    ("num_prefill_tokens", "num_decode_tokens"): ["arrived_at"],  # Vidur
+    ("Request tokens", "Response tokens"): ["Timestamp"],  # BurstGPT
+    ("prompt_tokens", "completion_tokens"): ["arrival_s"],  # OpenAI, in `usage` too
+    ("input_tokens", "output_tokens"): ["arrival_s"],
+    ("num_prompt_tokens", "num_output_tokens"): ["arrival_s"],
+    ("input_lens", "output_lens"): ["arrival_s"],  # vLLM's benchmark results
+    ("prompt", "output"): ["arrival_s"],
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Workload:
     name: str
     prompt: np.ndarray
     output: np.ndarray
+    arrival_s: np.ndarray | None = None  # seconds from the first request, if known
     n_cut: int = 0  # requests `within` has shortened
     n_refused: int = 0  # and left out
 
@@ -57,7 +61,8 @@ class Workload:
         if not kept.any():
             raise ValueError(f"{name}={limit}: must be more than the shortest {what} of "
                              f"{self.name}, {tokens.min()} tokens")
-        return Workload(self.name, self.prompt[kept], self.output[kept],
+        times = None if self.arrival_s is None else self.arrival_s[kept]
+        return Workload(self.name, self.prompt[kept], self.output[kept], times,
                         n_refused=self.n_refused + int((~kept).sum()))
 
 
@@ -74,14 +79,15 @@ def read_workload(name, n, rng):
 
 
 def read_columns(path):
-    """(prompt, output) of a trace as arrays; ValueError in one line names the file, and the row
-    (from 1, below a header) and column or what is missing."""
+    """(prompt, output, arrival_s or None) of a trace as arrays; ValueError in one line names
+    the file, and the row (from 1, below a header) and column or what is missing."""
     problem = f"{shown('workload', str(path))}: "
     rows = one_after_another(read_table(path, problem, KNOWN))
     if rows.empty:
         raise ValueError(f"{problem}needs at least one row")
-    prompt, output = (rows[column] for column in rows)
-    return token_counts(prompt, problem), token_counts(output, problem, 0)
+    prompt, output, *times = (rows[column] for column in rows)
+    return (token_counts(prompt, problem), token_counts(output, problem, 0),
+            arrivals(times[0]) if times else None)
 
 
 def one_after_another(table):
@@ -90,6 +96,16 @@ def one_after_another(table):
         return table
     rows = [row for entries in zip(*map(table.get, table)) for row in zip_longest(*entries)]
     return pd.DataFrame(rows, columns=table.columns, dtype=object)
+
+
+def arrivals(column):
+    """Arrival times in seconds from the first one; None if one of them is no time."""
+    if column.name == "TIMESTAMP":  # Azure's are dates
+        dates = pd.to_datetime(column.astype(str), errors="coerce", format="ISO8601", utc=True)
+        seconds = (dates - dates.min()).dt.total_seconds().to_numpy(float)
+    else:  # Mooncake's are milliseconds
+        seconds = floats(column).to_numpy() * (1e-3 if column.name == "timestamp" else 1)
+    return seconds - seconds.min() if (np.abs(seconds) < 1e12).all() else None
 
 
 def article_lengths(n, rng):
