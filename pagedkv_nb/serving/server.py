@@ -77,8 +77,11 @@ class Server:
         return self
 
     def finish(self, n_requests):
-        """Step until so many requests have left; returns the server."""
+        """Step until so many requests have left; returns the server. ValueError if fewer come."""
         self.check_work("n_requests", n_requests)
+        all_that_come = self.arrived + len(self.coming_s)
+        if not self.always_one_more:
+            positive_int("n_requests", n_requests, all_that_come, 0, "that come")
         while len(self.finished) < n_requests:
             self.step()
         return self

@@ -183,6 +183,8 @@ def test_a_measured_makespan_with_and_without_a_watermark(seed):
     (lambda: Clock.of(Model.named("OPT-13B"), "New", 1, -1, 9), "bandwidth_gb_s=-1: must be"),
     (lambda: Server(PagedMemory(64), lengths((1, 1)), [1, 0.5], SECOND), "arrival_s[1]=0.5: must be"),
     (lambda: Server(PagedMemory(64), lengths((1, 1)), [-1], SECOND), "arrival_s[0]=-1.0: must be"),
+    (lambda: Server(PagedMemory(64), lengths((1, 1)), [0, 0]).finish(3), "n_requests=3: must be a whole number, at "
+     "least 0 and at most 2 (that come)"),
     (lambda: poisson_arrivals(-1, 3, None), "rate_per_s=-1: must be")])
 def test_bad_clocks_are_one_line(call, message):
     with pytest.raises(ValueError) as error:
