@@ -26,6 +26,7 @@ LOOK = """(() => {
           alone: !seen.some(e => e.matches('img, svg, table, pre')) &&
                  texts.every(e => e.closest('h1, h2, h3, h4, p:only-child > strong:only-child')),
           broken: seen.some(e => e.matches('img') && !e.naturalWidth),
+          spilt: seen.some(e => e.matches('pre') && e.scrollWidth > e.clientWidth),
           cut: rects.some(r => r.bottom > 721 || r.right > 1281)};
 })()"""
 
@@ -51,6 +52,7 @@ def faults(page, path):
             slide = page.run(LOOK)
             wrong = {"a heading alone": slide["alone"], "cut off": slide["cut"],
                      "a picture that does not load": slide["broken"],
+                     "a listing wider than its box": slide["spilt"],
                      f"drawn at {slide['zoom']:.2f}": slide["zoom"] < 0.8 - 1e-6,
                      f"text of {slide['smallest']:.1f} px": slide["smallest"] < 18}
             found += [f"slide {at} ({slide['title']}): {what}" for what, so in wrong.items() if so]
