@@ -8,6 +8,7 @@ from pagedkv_nb.contiguous import FirstFitAllocator
 from pagedkv_nb.facts import facts
 from pagedkv_nb.sizing import Model
 from pagedkv_nb.evidence import judge, paper_gains
+from pagedkv_nb.paging import PagedRequest
 from pagedkv_nb.serving import (POLICIES, Clock, PagedMemory, Server, knee, latencies,
                                 means_between, throughput_of)
 from pagedkv_nb.study import bench
@@ -231,7 +232,18 @@ def test_a_claim_holds_as_printed_or_if_it_is_said_or_under_a_condition(ours, mo
         "claim": "claim", "article": "5%", "ours": ours, "verdict": verdict}
 
 
-@pytest.mark.parametrize("made", [bench.append, bench.serve, bench.attend])
-def test_what_is_measured_and_its_yardstick_run(made):
-    for work in made(32):
-        work()
+@pytest.mark.parametrize("made", [bench.append, bench.serve])
+def test_a_measured_work_counts_as_many_tokens_as_its_yardstick(made, monkeypatch):
+    counted, tokens, append, write = [], [], PagedRequest.append, Server.write
+    monkeypatch.setattr(bench, "count", counted.append)
+    monkeypatch.setattr(PagedRequest, "append", lambda *a: tokens.append(1) or append(*a))
+    monkeypatch.setattr(Server, "write", lambda s: write(s) or tokens.extend([1] * len(s.running)))
+    work, yardstick = made(32)
+    tokens.clear()
+    work(), yardstick()
+    assert counted == [len(tokens)] and len(tokens) >= 32
+
+
+def test_measured_attention_is_that_of_its_yardstick():
+    work, yardstick = bench.attend(32)
+    np.testing.assert_allclose(work(), yardstick(), atol=1e-6)
