@@ -34,7 +34,7 @@ def canvas(title, height=3.2, xform="", yform="", **look):
 
 def panels(title, captions, height, stacked=False):
     """A figure with its finding as title, and axes under captions, side by side or stacked."""
-    fig = Figure(figsize=(7, height), dpi=200)
+    fig = Figure(figsize=(7, height), dpi=200, layout="constrained")
     fig.suptitle(title, x=0.01, ha="left")
     shape = (len(captions), 1) if stacked else (1, len(captions))
     axes = fig.subplots(*shape, sharex=stacked, sharey=not stacked, squeeze=False).ravel()
@@ -52,7 +52,7 @@ def settle(fig):
     for title in fig.texts:
         while (ratio := title.get_window_extent().x1 / fig.bbox.width) > 0.99:
             title.set_fontsize(int(title.get_fontsize() / ratio * 9.8) / 10)
-    fig.set_layout_engine("none")
+    fig.set_layout_engine(None)  # "none" leaves one, for which every file is drawn twice
     for ax in fig.axes:
         ax.set_position([round(x, 5) for x in ax.get_position().bounds])
 
