@@ -24,6 +24,6 @@ def facts(name):
     return stored(name).copy()
 
 
-def fact(table, parameter, name):
+def fact(table, parameter, name, otherwise=""):
     """One row of a table of facts as a dict; ValueError lists the known names."""
-    return dict(stored_rows(table)[choice(parameter, name, stored_rows(table))])
+    return dict(stored_rows(table)[choice(parameter, name, stored_rows(table), otherwise)])

@@ -38,11 +38,11 @@ def number(name, value, least=0.0, most=1e308):
     return float(value)
 
 
-def choice(name, value, allowed):
-    """The value; ValueError unless it is one of the allowed names."""
+def choice(name, value, allowed, otherwise=""):
+    """The value; ValueError unless it is one of the allowed names (`otherwise` says what helps)."""
     if not isinstance(value, str) or value not in list(allowed):
         close = get_close_matches(value, allowed, 1, 0.45) if isinstance(value, str) else ()
         told = ", ".join([*allowed][:60]) + ", ..." * (len(allowed) > 60)
         told += f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"{shown(name, value)}: must be one of {told}")
+        raise ValueError(f"{shown(name, value)}: must be one of {told}{otherwise}")
     return value

@@ -59,10 +59,7 @@ def speed(gpu, bandwidth_gb_s, tflops):
     given = number("bandwidth_gb_s", bandwidth_gb_s, most=1e6), number("tflops", tflops, most=1e6)
     if all(given):
         return given
-    try:
-        card = fact("gpus", "gpu", gpu)
-    except ValueError as error:
-        raise ValueError(f"{error}; or tell its bandwidth_gb_s and tflops") from None
+    card = fact("gpus", "gpu", gpu, "; or tell its bandwidth_gb_s and tflops")
     if not (given[1] or card["fp16_tflops"] > 0):
         raise ValueError(f"gpu={gpu!r}: its flops are not in gpus.csv; tell its tflops")
     return given[0] or card["bandwidth_gb_s"], given[1] or card["fp16_tflops"]

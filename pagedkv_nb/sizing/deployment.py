@@ -59,10 +59,7 @@ class Deployment:
         """(GiB of one GPU by its label, GiB that servers logged of it or nan)."""
         if self.memory_gib:
             return self.memory_gib, self.memory_gib
-        try:
-            row = fact("gpus", "gpu", self.gpu)
-        except ValueError as error:
-            raise ValueError(f"{error}; or tell its memory_gib") from None
+        row = fact("gpus", "gpu", self.gpu, "; or tell its memory_gib")
         return row["memory_bytes"] / GIB, row["reported_gib"]
 
     def check_that_some_is_left(self):
