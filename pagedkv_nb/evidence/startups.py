@@ -36,24 +36,13 @@ def predictions(servers, weights=True):
     for _, row in known.iterrows():
         d, dtype = deployed(row, weights), row["kv_cache_dtype"]
         low, high = d.token_range(dtype)
+        hard, scheme = d.model.image_tokens or "GB10" in d.gpu, row["scheme"]
         found.append({
             "server": row["id"], "model": row["model"], "gpu": row["gpu"],
-            "n_gpus": int(row["n_gpus"]), "engine": row["engine"], "era": era(d.rules),
-            "weights": row["scheme"] or "16 bits", "kind": kind(d, row["scheme"]),
+            "n_gpus": int(row["n_gpus"]), "engine": row["engine"], "era": d.rules.era,
+            "weights": scheme or "16 bits",
+            "kind": "images or shared memory" if hard else "quantised" if scheme else "16 bits",
             "logged_tokens": int(row["kv_tokens"]), "predicted_tokens": d.token_slots(dtype),
             "least_tokens": low, "most_tokens": high,
             "kv_gib": d.kv_budget_bytes / GIB / d.n_gpus})
     return pd.DataFrame(found)
-
-
-def era(engine):
-    """V0, V1 before vLLM counted CUDA graphs and printed tokens anew, or since."""
-    new = engine.default_usable > 0.9  # from 0.20
-    return "V0" if engine.generation == "V0" else "V1 from 0.20" if new else "V1 to 0.19"
-
-
-def kind(d, scheme):
-    """What makes a start-up easy or hard to predict."""
-    if d.model.image_tokens or "GB10" in d.gpu:
-        return "images or shared memory"
-    return "quantised" if scheme else "16 bits"

@@ -26,7 +26,7 @@ class Engine(SimpleNamespace):
     def usable(self, card_gib, n_gpus):
         """The share of a card it takes unless told otherwise; SGLang keeps the rest back for
         activations and graphs."""
-        if self.generation != "SGLang":
+        if self.era != "SGLang":
             return self.default_usable
         rows = facts("sglang_reserves").query("engine == @self.name and below_gib > @card_gib")
         kept_mib = rows["fixed_mib"].iloc[0] + n_gpus * rows["per_gpu_mib"].iloc[0]
@@ -39,14 +39,14 @@ class Engine(SimpleNamespace):
         size = 0 if small else sum(d.card_gib >= int(gib) for gib in self.larger_from_gib.split())
         requests, tokens = (int(by_size.split()[size]) for by_size in (
             self.max_num_seqs, self.max_num_batched_tokens))
-        if self.generation == "V0" and not self.in_chunks(d):
+        if self.era == "V0" and not self.in_chunks(d):
             tokens = max(tokens, d.longest)
         requests = d.max_num_seqs or requests
         return requests, d.max_num_batched_tokens or min(tokens, requests * d.longest)
 
     def in_chunks(self, d):
         """Whether V0 reads the prompts of its profile in chunks, and then samples nothing."""
-        return self.generation == "V0" and d.longest > 32768 and "V100" not in d.gpu
+        return self.era == "V0" and d.longest > 32768 and "V100" not in d.gpu
 
     def overheads(self, d):
         """{what: bytes} of all that lies beside weights and cache of a deployment."""
@@ -61,7 +61,7 @@ class Engine(SimpleNamespace):
     def activation_bytes(self, d):
         """Bytes of activations a GPU: the larger of sampling, one prefill (each expert of a token
         has its own) and images."""
-        if self.generation == "SGLang":
+        if self.era == "SGLang":
             return 0
         model, (requests, tokens) = d.model, d.load
         words = 0 if self.in_chunks(d) else model.vocab or VOCAB
