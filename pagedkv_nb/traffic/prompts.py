@@ -30,11 +30,6 @@ class Prompts:
         """Full pages of all prompts."""
         return sum(map(len, self.keys))
 
-    @property
-    def n_distinct(self):
-        """Different ones among them."""
-        return len(set().union(*self.keys))
-
     def only(self, numbers):
         """Those of them, by their numbers from 0."""
         return replace(self, **{field: [getattr(self, field)[i] for i in numbers]
