@@ -1,6 +1,8 @@
 """How many seconds an iteration takes on a GPU limited by its memory or its arithmetic."""
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..facts import fact
 from ..parameter import number, positive_int
 
@@ -46,9 +48,10 @@ class Clock:
 
     def seconds(self, tokens, cached_tokens, running):
         """Seconds of an iteration in which `tokens` pass the layers (a prompt whole, one for
-        each decoding request) and the keys and values of `cached_tokens` are read."""
-        layers = max(self.weight_bytes / self.bandwidth_bytes_per_s,
-                     2 * self.parameters * tokens / self.flops_per_s)
+        each decoding request) and the keys and values of `cached_tokens` are read; arrays too."""
+        larger = max if isinstance(tokens, int) else np.maximum
+        layers = larger(self.weight_bytes / self.bandwidth_bytes_per_s,
+                        2 * self.parameters * tokens / self.flops_per_s)
         cache = cached_tokens * self.kv_bytes_per_token / self.bandwidth_bytes_per_s
         host = self.host_s_per_iteration + running * self.host_s_per_request
         return (layers + cache) / self.efficiency + host

@@ -38,9 +38,8 @@ def steady_state(server, drop=0.2):
 def throughput_of(server, clock, drop=0.2):
     """By a clock: requests a second, requests at once (mean over time), ms an iteration."""
     start, done = since(server, drop)
-    running, seconds = np.array([
-        (running, clock.seconds(computed, used, running))
-        for running, _, used, _, _, computed in server.history[start:]]).T
+    running, _, used, _, _, computed = np.array(server.history[start:]).T
+    seconds = clock.seconds(computed, used, running)
     return {"requests_per_s": float(len(done) / seconds.sum()),
             "requests_at_once": float(np.average(running, weights=seconds)),
             "iteration_ms": float(1e3 * seconds.mean())}

@@ -2,6 +2,7 @@
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import cycle
+from operator import add
 
 from ..parameter import number, positive_int
 
@@ -44,8 +45,8 @@ class Server:
     def __init__(self, memory, workload, arrival_s=None, clock=None):
         """An idle server at second 0; prompts and outputs are arrays of NumPy or of the standard
         library. ValueError for a request larger than the memory, or for times out of order."""
-        pairs = list(zip(workload.prompt.tolist(), workload.output.tolist()))
-        if (longest := max(map(sum, pairs))) > memory.longest:
+        prompts, outputs = workload.prompt.tolist(), workload.output.tolist()
+        if (longest := max(map(add, prompts, outputs))) > memory.longest:
             raise ValueError(f"workload={workload.name!r}: has a request of {longest} "
                              f"tokens, the memory takes at most {memory.longest}")
         self.memory, self.clock, self.now_s = memory, clock, 0.0
@@ -56,9 +57,9 @@ class Server:
         self.spans_s = []  # of each iteration, from when to when
         self._ends = defaultdict(list)  # iteration -> requests, some since preempted
         self._blocked = False  # the queue found no room, or is empty; nothing has changed since
-        self._source = cycle(pairs)
+        self._source = cycle(zip(prompts, outputs))
         # about so many requests leave in an iteration once the memory is full
-        self._pace = memory.slots * len(pairs)**2 / sum(map(sum, pairs)) / sum(o for _, o in pairs)
+        self._pace = memory.slots * len(prompts)**2 / sum(prompts + outputs) / sum(outputs)
         self.always_one_more = arrival_s is None
         self.coming_s = deque(() if arrival_s is None else self._in_order(arrival_s))
 
