@@ -3,6 +3,3 @@ from .deployment import Deployment, budget, remarks, report
 from .engine import Engine
 from .model import BYTES_PER_VALUE, GIB, KIB, MIB, Model
 from .scheme import said_scheme
-
-__all__ = ["BYTES_PER_VALUE", "GIB", "KIB", "MIB", "Deployment", "Engine", "Model", "budget",
-           "remarks", "report", "said_scheme"]

@@ -133,7 +133,7 @@ def test_a_table_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch, mark)
     (tmp_path / "t.csv").write_text(f"prompt{mark}output\n" + f"1{mark}2\n" * 9)
     assert len(read_workload(tmp_path / "t.csv", 0, None).prompt) == 9
     (tmp_path / "t.csv").write_text(f"prompt{mark}output\n" + f"1{mark}2\n" * 10)
-    with pytest.raises(ValueError, match=r"must have at most 20 fields \(what 16 GiB of memory hold\)$"):
+    with pytest.raises(ValueError, match=r"must have at most 20 fields$"):
         read_workload(tmp_path / "t.csv", 0, None)
 
 

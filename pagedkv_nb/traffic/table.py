@@ -28,8 +28,7 @@ def read_table(path, problem, known, spelt=str.lower):
     text = text_of(path, problem, MOST_BYTES)
     try:
         if sum(map(text.count, ",;\t\n")) > MOST_FIELDS:
-            raise ValueError(f"must have at most {MOST_FIELDS:,} fields (what 16 GiB of memory "
-                             "hold)")
+            raise ValueError(f"must have at most {MOST_FIELDS:,} fields")
         columns, rows = csv_rows(text) if format_of(path) == "csv" else json_rows(text)
         names = chosen(columns, known, spelt)
         rows = [[None if row.get(name) == "" else row.get(name) for name in names.values()]
