@@ -52,6 +52,14 @@ def test_a_figure_fits_a_phone_and_its_svg_says_what_it_shows(shown, tmp_path):
     assert svg.getAttribute("role") == "img" and svg.getAttribute("aria-labelledby").split() == ids
 
 
+def test_a_figure_is_drawn_once_a_file(shown, tmp_path, monkeypatch):
+    drawn, (fig, ax) = [], canvas("a title")
+    draw = type(ax).draw
+    monkeypatch.setattr(type(ax), "draw", lambda self, renderer: [drawn.append(1), draw(self, renderer)])
+    notebook.Figures(str(tmp_path)).show(fig, "09z-name", "alt", pd.DataFrame({"a": [1]}))
+    assert len(drawn) == 2  # a PNG and an SVG
+
+
 @contextmanager
 def jupyterlab(folder):
     """The address of a JupyterLab in the dark whose root is that folder."""

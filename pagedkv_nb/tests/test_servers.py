@@ -24,6 +24,16 @@ def test_tokens_agree_with_the_logs():
     assert "L10" not in set(off["server"])  # Gemma-3-27B: layers in groups
 
 
+def test_how_a_startup_is_told_apart():
+    told = predictions(SERVERS).set_index("server")[["era", "weights", "kind"]].T
+    expected = {"L03": ("V1 to 0.19", "fp8", "quantised"), "P02": ("V0", "gptq", "quantised"),
+                "L31": ("V1 to 0.19", "16 bits", "images or shared memory"),
+                "P13": ("V1 from 0.20", "16 bits", "16 bits")}
+    assert {name: tuple(told[name]) for name in expected} == expected
+    eras = facts("engines").set_index("name")["era"]
+    assert eras["vllm-0.20.0"] == "V1 from 0.20" and eras["vllm-0.7"] == "V0"
+
+
 def test_the_lines_agree_with_the_logs():
     rows = SERVERS[SERVERS["engine_version"] == "0.19.0"]
     for _, row in rows.iterrows():

@@ -4,7 +4,7 @@ from matplotlib.ticker import EngFormatter
 
 from ..style import COLOURS, INK, LOG2, REQUEST_COLOURS, canvas, note, panels, system_colours
 
-ERAS = {"V0": "^", "V1 to 0.19": "o", "V1 from 0.20": "s"}  # engines of `measured_servers`
+ERAS = {"V0": "^", "V1 to 0.19": "o", "V1 from 0.20": "s", "SGLang": "D"}  # `measured_servers`
 KINDS = {"16 bits": COLOURS["used"], "quantised": INK["internal"],
          "images or shared memory": INK["external"]}
 
@@ -134,7 +134,7 @@ def measured_servers(table, labels, title):
     axes[0].yaxis.set_major_formatter("{x:.0%}")
     for i, (kind, colour) in enumerate(KINDS.items()):  # the key, where each panel is empty
         axes[1].text(0.03, 0.47 - 0.08 * i, kind, color=colour, transform=axes[1].transAxes)
-    for era, marker in ERAS.items():
-        axes[0].plot([], [], marker, color=COLOURS["faint"], mew=0, label=era)
+    for era in [era for era in ERAS if era in set(table["era"])]:
+        axes[0].plot([], [], ERAS[era], color=COLOURS["faint"], mew=0, label=era)
     axes[0].legend(loc="lower left", frameon=False)
     return fig
