@@ -10,8 +10,7 @@ from ..prefix import PrefixPool, PrefixRequest
 
 
 class TimedPool(PrefixPool):
-    """A pool with a clock, set by who drives it: `lives` are how long each page was idle
-    before it was forgotten, in the clock's unit."""
+    """A pool whose driver sets `now_s`; `lives` are the seconds pages were idle until forgotten."""
 
     def __init__(self, total_pages, page_size=16):
         """At time 0; else as `PrefixPool`."""
