@@ -48,7 +48,8 @@ def settle(fig):
     would change names inside the SVG. A title that is too long is set smaller first."""
     for text in fig.findobj(Text):
         text.set_parse_math("$" not in text.get_text())  # two dollars in a name are no formula
-    fig.get_layout_engine().execute(fig)
+    if engine := fig.get_layout_engine():  # none is left of a figure that was shown before
+        engine.execute(fig)
     for title in fig.texts:
         while (ratio := title.get_window_extent().x1 / fig.bbox.width) > 0.99:
             title.set_fontsize(int(title.get_fontsize() / ratio * 9.8) / 10)

@@ -14,6 +14,7 @@ from xml.dom import minidom
 import nbformat
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
 from pagedkv_nb import paging
 from pagedkv_nb.study import notebook
@@ -58,6 +59,16 @@ def test_a_figure_is_drawn_once_a_file(shown, tmp_path, monkeypatch):
     monkeypatch.setattr(type(ax), "draw", lambda self, renderer: [drawn.append(1), draw(self, renderer)])
     notebook.Figures(str(tmp_path)).show(fig, "09z-name", "alt", pd.DataFrame({"a": [1]}))
     assert len(drawn) == 2  # a PNG and an SVG
+
+
+def test_a_figure_can_be_shown_again_and_be_a_readers_own(shown, tmp_path):
+    own, ax = pyplot.subplots()
+    own.colorbar(ax.imshow([[1, 2], [3, 4]]))
+    pyplot.close(own)
+    fig, _ = canvas("a title")
+    for one in (own, own, fig, fig):
+        notebook.Figures(str(tmp_path)).show(one, "09z-name", "alt", pd.DataFrame({"a": [1]}))
+    assert len(shown) == 4 and shown[2] == shown[3]
 
 
 @contextmanager
